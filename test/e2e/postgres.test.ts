@@ -10,7 +10,7 @@ import type { Lock, Store } from "../../src/state/store.ts";
 import { silentLog } from "../../src/testing.ts";
 import { storeCases, type OpenState } from "../state/cases.ts";
 import { filledState } from "../state/filled.ts";
-import { allOf, lateChanges, lockedAndFilled, takeBoth } from "../state/late-changes.ts";
+import { allOf, lateChanges, lockedAndFilled, takeAll } from "../state/late-changes.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { openAt, stateKey, type Opening } from "../state/postgres/state.ts";
 import { never } from "../state/state.ts";
@@ -109,17 +109,17 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
 
     test("a run that lost its leases changes nothing that they protect", async () => {
       const { store, again, query } = await newState();
-      const { key, locks } = await lockedAndFilled(store);
+      const filled = await lockedAndFilled(store);
       await query(expire);
       const other = await again();
-      const taken = await takeBoth(other);
+      const taken = await takeAll(other);
       const before = await allOf(other);
       for (const [what, change] of Object.entries(lateChanges)) {
         const refused = { exitCode: 8, message: expect.stringContaining("lost the lease") };
-        await expect(change(store, key), what).rejects.toMatchObject(refused);
+        await expect(change(store, filled), what).rejects.toMatchObject(refused);
         expect(await allOf(other), what).toEqual(before);
       }
-      await Promise.all([...locks, ...taken].map((lock) => lock.release()));
+      await Promise.all([...filled.locks, ...taken].map((lock) => lock.release()));
     });
 
     test("a lease that has ended allows no commit, even if no other run has taken it", async () => {

@@ -10,7 +10,7 @@ import { readableName } from "../../src/state/folder/names.ts";
 import { openSealing } from "../../src/state/sealing.ts";
 import type { Lock, Store } from "../../src/state/store.ts";
 import { storeCases, type OpenState } from "../state/cases.ts";
-import { allOf, directory, lateChanges, lockedAndFilled, takeBoth } from "../state/late-changes.ts";
+import { allOf, lateChanges, lateLocks, lockedAndFilled, takeAll } from "../state/late-changes.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { change, openAt, stateKey, type Opening } from "../state/s3/state.ts";
 import { never } from "../state/state.ts";
@@ -27,7 +27,7 @@ const atOnce = { wait: 0, signal: never };
 const lease = "certificate:shop";
 const locked = { exitCode: 8 };
 const head = "certificates/shop.json";
-const accountLease = `leases/${readableName(`account:${directory}`)}.json`;
+const leaseOf = (name: string) => `leases/${readableName(name)}.json`;
 
 describe.skipIf(!available("versitygw"))("the store in S3", () => {
   let server: S3;
@@ -105,18 +105,18 @@ describe.skipIf(!available("versitygw"))("the store in S3", () => {
 
     test("a run that lost its leases changes nothing that they protect", async () => {
       const { store, again, edit } = await newState();
-      const { key, locks } = await lockedAndFilled(store);
+      const filled = await lockedAndFilled(store);
       await edit(head, ended);
-      await edit(accountLease, ended);
+      for (const name of lateLocks.slice(1)) await edit(leaseOf(name), ended);
       const other = await again();
-      const taken = await takeBoth(other);
+      const taken = await takeAll(other);
       const before = await allOf(other);
       for (const [what, change] of Object.entries(lateChanges)) {
         const refused = { exitCode: 8, message: expect.stringContaining("lost the lease") };
-        await expect(change(store, key), what).rejects.toMatchObject(refused);
+        await expect(change(store, filled), what).rejects.toMatchObject(refused);
         expect(await allOf(other), what).toEqual(before);
       }
-      await Promise.all([...locks, ...taken].map((lock) => lock.release()));
+      await Promise.all([...filled.locks, ...taken].map((lock) => lock.release()));
     });
 
     test("a lease that has ended allows no commit, even if no other run has taken it", async () => {

@@ -15,7 +15,15 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { beat, evict, lookAt, thisProcess } from "../../src/state/folder/locks/lock-file.ts";
 import { testClock as settableClock } from "../support/clock.ts";
-import { lateChanges, lockedAndFilled, order, directory } from "./late-changes.ts";
+import {
+  always,
+  directory,
+  functionsOf,
+  lateChanges,
+  lockedAndFilled,
+  order,
+  refusedFunctions,
+} from "./late-changes.ts";
 import { newVersion } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
 
@@ -165,18 +173,24 @@ test.each(Object.entries(lateChanges))(
   "a run that lost its locks does not %s",
   async (_, change) => {
     const { store, root } = await openStore();
-    const { key, locks } = await lockedAndFilled(store);
+    const filled = await lockedAndFilled(store);
     takeOver(root);
     const before = filesIn(root);
 
-    await expect(change(store, key)).rejects.toMatchObject({
+    await expect(change(store, filled)).rejects.toMatchObject({
       exitCode: 8,
       message: expect.stringContaining("lost the lock"),
     });
     expect(filesIn(root)).toEqual(before);
-    await Promise.all(locks.map((lock) => lock.release()));
+    await Promise.all(filled.locks.map((lock) => lock.release()));
   },
 );
+
+test("every function of the store is refused to a run that lost its locks, or is known to need none", async () => {
+  const { store } = await openStore();
+  const known = [...(await refusedFunctions()), ...Object.values(always).flat()];
+  expect([...new Set(known)].toSorted()).toEqual(functionsOf(store).toSorted());
+});
 
 const heldBriefly: Readonly<
   Record<string, (store: Taker, lose: () => object) => Promise<unknown>>

@@ -40,7 +40,7 @@ export function openAccounts(folder: Folder): Store["accounts"] {
     const entries = (await entriesOf(directory)).filter((entry) => !entry.startsWith("."));
     return Promise.all(entries.map((entry) => read(join(directory, entry))));
   };
-  const alone = <T>({ id, directory }: StoredAccount, work: (assert: Assert) => Promise<T>) => {
+  const alone = <T>({ id, directory }: Identity, work: (assert: Assert) => Promise<T>) => {
     const lock = `account-record:${id}`;
     const assert = () => folder.assertHeld(lock, `account:${directory}`);
     return folder.exclusively(lock, () => work(assert));
@@ -64,9 +64,8 @@ export function openAccounts(folder: Folder): Store["accounts"] {
       const { key, ...record } = account;
       const createdAt = folder.clock.now().toISOString();
       const made = { ...record, createdAt, keyThumbprints: [thumbprint(key)] };
-      await folder.exclusively(`account-record:${account.id}`, () =>
-        attempt("write", path, () => place(path, key, made)),
-      );
+      const write = () => attempt("write", path, () => place(path, key, made));
+      await alone(account, (assert) => assert().then(write));
       return read(path);
     },
     update: (account, change) =>
@@ -86,6 +85,7 @@ const recordFile = "account.json";
 const keyFile = "key.pem";
 const nextKeyFile = "key.next.pem";
 
+type Identity = Pick<AccountRecord, "id" | "directory">;
 type Read = (path: string) => Promise<StoredAccount>;
 /** Rejects if another run works on the account by now. */
 type Assert = () => Promise<void>;

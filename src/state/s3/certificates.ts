@@ -9,7 +9,7 @@ import { changeIndexed, openIndex } from "./due-index.ts";
 import { headOf, heads, partOf, readHead } from "./head.ts";
 import type { Holding } from "./hosts.ts";
 import { nextKeys } from "./next-keys.ts";
-import { change, isAnything, readAll, type Objects } from "./objects.ts";
+import { change, isAnything, readAll, type Listed, type Objects } from "./objects.ts";
 import type { Shared } from "./shared.ts";
 import { first, listedOf, storedOf } from "./stored.ts";
 import {
@@ -53,6 +53,7 @@ export function openCertificates(shared: Holding): Store["certificates"] {
     ...heldParts(version),
     ...nextKeys(shared),
     async remove(name) {
+      const parts = await partsOf(name, objects);
       if ((await readHead(name, shared)) !== undefined)
         await changeIndexed(name, shared, (head) => ({
           ...head,
@@ -61,13 +62,18 @@ export function openCertificates(shared: Holding): Store["certificates"] {
           held: undefined,
           versions: undefined,
         }));
-      for (const prefix of [versionsOf(name), `next-keys/${partOf(name)}/`, refusedFolder(name)])
-        for await (const page of objects.pages(prefix))
-          await Promise.all(page.map(({ key }) => objects.remove(key)));
+      await Promise.all(parts.map(({ key, etag }) => objects.remove(key, etag)));
       await shared.hosts.forgetAll(name);
       await local.remove(name);
     },
   };
+}
+
+/** Before the certificate's own object is changed: what another run makes from then on is not this one's to remove. */
+async function partsOf(name: string, { pages }: Objects): Promise<readonly Listed[]> {
+  const prefixes = [versionsOf(name), `next-keys/${partOf(name)}/`, refusedFolder(name)];
+  const found = await Promise.all(prefixes.map((prefix) => Array.fromAsync(pages(prefix))));
+  return found.flat(2);
 }
 
 function changes(shared: Holding): Pick<Store["certificates"], "saveRequest" | "updateStatus"> {

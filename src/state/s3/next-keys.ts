@@ -23,8 +23,10 @@ export function nextKeys({
       const key = keyOf(name, keyType);
       const lease = `certificate:${name}`;
       if (privateKey === undefined) {
+        const found = await objects.read(key);
         await assertHeld(lease);
-        return objects.remove(key);
+        // One that another run has announced since has another etag.
+        return found && objects.remove(key, found.etag);
       }
       const sealed = sealing.seal(privateKey, whatOfNextKey(name, keyType));
       await change(objects, key, isRecord, async () => {

@@ -39,6 +39,12 @@ export interface Objects {
 const keptRevisions = 16;
 
 export function openObjects({ place, send, now }: Client): Objects {
+  const remove = async (key: string, etag?: string): Promise<void> => {
+    const headers = etag === undefined ? {} : { "if-match": etag };
+    const expected = ["NoSuchKey", "PreconditionFailed", ...(etag ? ["NotImplemented"] : [])];
+    const { status } = await send({ method: "DELETE", key, headers, expected });
+    if (status === 501) await remove(key);
+  };
   return {
     where: place.where,
     now,
@@ -62,11 +68,7 @@ export function openObjects({ place, send, now }: Client): Objects {
     async put(key, value) {
       await send({ method: "PUT", key, headers: json, body: textOf({ revisions: [], value }) });
     },
-    async remove(key, etag) {
-      const headers = etag === undefined ? {} : { "if-match": etag };
-      const expected = ["NoSuchKey", "PreconditionFailed"];
-      await send({ method: "DELETE", key, headers, expected });
-    },
+    remove,
     async *pages(prefix, after) {
       const length = place.prefix.length;
       let token: string | undefined;

@@ -35,7 +35,7 @@ interface AccountTools {
 }
 
 export function openAccounts(tools: AccountTools): Store["accounts"] {
-  const { rows, clock, sealing } = tools;
+  const { rows, clock, sealing, assertHeld } = tools;
   const list = async (directory?: string) =>
     (await rows.list(directory)).map((one) => opened(one, tools));
   return {
@@ -44,6 +44,7 @@ export function openAccounts(tools: AccountTools): Store["accounts"] {
     async create({ key, ...record }) {
       const createdAt = clock.now().toISOString();
       const made = { ...record, createdAt, keyThumbprints: [thumbprint(key)] };
+      await assertHeld(`account:${record.directory}`);
       await rows.create({ record: made, key: sealing.seal(key, accountKey(record)) });
       const { value } = await rows.cellOf(record).read();
       if (value === undefined) throw gone(record, rows);

@@ -157,3 +157,16 @@ const order = {
   startedAt: "2026-03-01T00:00:00.000Z",
   presented: [],
 };
+
+test("a next key is removed as long as it is the one that was read, where the server can compare", async () => {
+  const removed: (string | undefined)[] = [];
+  const store = await storeAt((request, response) => {
+    const condition = request.headers["if-match"];
+    if (request.method === "DELETE") removed.push(condition);
+    if (request.method === "DELETE" && condition !== undefined)
+      return refuse(response, 501, "NotImplemented");
+    response.setHeader("etag", '"1"').end(`{"revisions":[],"value":{"format":1}}`);
+  });
+  await store.certificates.saveNextKey("shop", "ec256", undefined);
+  expect(removed).toEqual(['"1"', undefined]);
+});
