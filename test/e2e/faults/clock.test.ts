@@ -30,7 +30,8 @@ test.each(drawn(wrong, 2, ([text]) => text.replace(/^\d+ \w+/, "")))(
     const was = new RegExp(`clock of this machine was ${text} that of 127\\.0\\.0\\.1`);
     const first = await issuing.run(["renew", "--no-jitter"], { clock });
     expect([first.code, first.stderr]).toEqual([0, expect.stringMatching(said)]);
-    if (error > 60 * day) expect(first.stderr).toContain("is kept: it is good by the CA's clock");
+    // One that is not expired by this clock either is compared after the CA was asked for its renewal.
+    if (error > 90 * day) expect(first.stderr).toContain("is kept: it is good by the CA's clock");
     for (let run = 0; run < 3; run++) {
       expect((await issuing.run(["renew", "--no-jitter"], { clock })).code).toBe(0);
       expect((await issuing.issue(["-d", name], { clock })).code).toBe(0);
