@@ -124,13 +124,13 @@ describe("docs/dns.md", () => {
 describe("docs/providers.md", () => {
   const file = fileURLToPath(new URL("../docs/providers.md", import.meta.url));
 
-  it("has a configuration, or the word that there can be none, for each provider of the table", async () => {
+  it("has for each provider a configuration, or says that acmectl cannot change its records", async () => {
     const written = await readFile(file, "utf8");
     const sections = await sectionsOf(await providers());
     await expect(filled(written, "providers", sections)).toMatchFileSnapshot(file);
   });
 
-  it("shows only configurations that acmectl accepts", async () => {
+  it("shows configurations that `config validate` accepts", async () => {
     const all = await providers();
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
     await using folder = await temporaryFolder();
@@ -152,7 +152,7 @@ describe("docs/providers.md", () => {
     expect(solvers.length).toBeGreaterThan(180);
     const validated = await run(`config validate --config ${config}`);
     expect([validated.code, validated.stderr]).toEqual([0, ""]);
-    // Beside the verdict: what only the reader has, files and variables of secrets.
+    // Below the verdict: files and variables of secrets, which only the reader has.
     const [verdict, ...missing] = validated.stdout.trim().split("\n");
     expect(verdict).toMatch(/is valid/);
     for (const line of missing) expect(line).toMatch(/cannot read|is not ready/i);

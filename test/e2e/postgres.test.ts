@@ -6,16 +6,26 @@ import { systemClock } from "../../src/clock.ts";
 import { openDatabase } from "../../src/state/postgres/database.ts";
 import { placeOf } from "../../src/state/postgres/place.ts";
 import { openSealing } from "../../src/state/sealing.ts";
-import type { Lock, Store } from "../../src/state/store.ts";
+import type { Store } from "../../src/state/store.ts";
 import { silentLog } from "../../src/testing.ts";
 import { storeCases, type OpenState } from "../state/cases.ts";
 import { filledState } from "../state/filled.ts";
-import { allOf, lateChanges, lockedAndFilled, takeAll } from "../state/late-changes.ts";
 import { newVersion, requestOf } from "../state/material.ts";
-import { openAt, stateKey, type Opening } from "../state/postgres/state.ts";
+import {
+  atOnce,
+  commit,
+  connectionCases,
+  eightWorkers,
+  failureOf,
+  lease,
+  leaseCases,
+  machine,
+  secretCases,
+} from "../state/shared/cases.ts";
+import { openAt, stateKey, type Opening } from "../state/shared/state.ts";
 import { never } from "../state/state.ts";
 import { startWorker } from "../state/workers.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { testClock } from "../support/clock.ts";
 import { available } from "../support/servers/catalog.ts";
 import { startPgBouncer, type PgBouncer } from "../support/servers/pgbouncer.ts";
 import {
@@ -26,9 +36,6 @@ import {
 } from "../support/servers/postgres.ts";
 import { temporaryFolder } from "../support/state.ts";
 
-const atOnce = { wait: 0, signal: never };
-const lease = "certificate:shop";
-const locked = { exitCode: 8 };
 const randomKey = () => randomBytes(32).toString("base64");
 
 describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
@@ -68,107 +75,28 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
     await store.init();
     await store.certificates.saveRequest(requestOf("shop"));
     const query = (sql: string) => server.query(database, sql);
-    const again = (more: Opening = {}) => openAt(url, { ...tools, ...more });
-    return { database, url, store, query, again };
+    return {
+      server,
+      database,
+      url,
+      env: {},
+      store,
+      query,
+      again: (more: Opening = {}) => openAt(url, { ...tools, ...more }),
+      through: (port: number) => openAt(url.replace(`:${server.port}/`, `:${port}/`)),
+      endLeases: () => query("UPDATE acmectl.leases SET expires_at = now() - interval '1 second'"),
+      endHolder: () =>
+        query(`UPDATE acmectl.leases SET holder = (holder::jsonb || '{"startTime":"1"}')::json`),
+      dump: () => server.dump(database),
+    };
   }
-  const expire = "UPDATE acmectl.leases SET expires_at = now() - interval '1 second'";
-  const heldOf = async (store: Store) => (await store.certificates.read("shop"))?.held;
-  const commit = async (store: Store, lock: Lock, serial = "01") =>
-    store.certificates.commit("shop", await newVersion(serial), lock);
-  const pendingOf = (requestHash: string) => ({
-    name: "shop",
-    directory: "https://acme.example.org/directory",
-    accountId: "thumb",
-    requestHash,
-    startedAt: "2026-03-01T00:00:00.000Z",
-    presented: [],
-  });
-
   describe("leases", () => {
-    test("a run whose lease has ended and was taken changes nothing, and does not give it back", async () => {
-      const { store, again, query } = await newState();
-      const lost = await store.lock(lease, atOnce);
-      await store.journal.write(pendingOf("first"));
-      await query(expire);
-      const other = await again();
-      const taken = await other.lock(lease, atOnce);
-      expect(Number(taken.token)).toBeGreaterThan(Number(lost.token));
-      await other.journal.write(pendingOf("second"));
-
-      const message = /lost the lease "certificate:shop": pid \d+ on .* holds it now/;
-      await expect(lost.assertHeld()).rejects.toThrow(message);
-      await expect(commit(store, lost)).rejects.toMatchObject(locked);
-      await expect(store.journal.write(pendingOf("late"))).rejects.toMatchObject(locked);
-      await expect(store.journal.remove("shop")).rejects.toMatchObject(locked);
-      await lost.release();
-      await taken.assertHeld();
-      expect((await other.journal.read("shop"))?.requestHash).toBe("second");
-      expect(await heldOf(other)).toBeUndefined();
-      await taken.release();
-    });
-
-    test("a run that lost its leases changes nothing that they protect", async () => {
-      const { store, again, query } = await newState();
-      const filled = await lockedAndFilled(store);
-      await query(expire);
-      const other = await again();
-      const taken = await takeAll(other);
-      const before = await allOf(other);
-      for (const [what, change] of Object.entries(lateChanges)) {
-        const refused = { exitCode: 8, message: expect.stringContaining("lost the lease") };
-        await expect(change(store, filled), what).rejects.toMatchObject(refused);
-        expect(await allOf(other), what).toEqual(before);
-      }
-      await Promise.all([...filled.locks, ...taken].map((lock) => lock.release()));
-    });
-
-    test("a lease that has ended allows no commit, even if no other run has taken it", async () => {
-      const { store, query } = await newState();
-      const lock = await store.lock(lease, atOnce);
-      await query(expire);
-      await expect(commit(store, lock)).rejects.toThrow(/lost the lease .*: it has ended/);
-      expect(await heldOf(store)).toBeUndefined();
-    });
-
-    test("heartbeats keep a lease for longer than its time", async () => {
-      const { store, again } = await newState({ leaseTime: 2000 });
-      const lock = await store.lock(lease, atOnce);
-      await sleep(4500);
-      await lock.assertHeld();
-      await expect((await again()).lock(lease, atOnce)).rejects.toMatchObject(locked);
-      await lock.release();
-    });
-
-    test("the lease of a process that has died on this host is taken at once", async () => {
-      const { store, again, query } = await newState();
-      await store.lock(lease, atOnce);
-      await query(
-        `UPDATE acmectl.leases SET holder = (holder::jsonb || '{"startTime":"1"}')::json`,
-      );
-      await (await (await again()).lock(lease, atOnce)).release();
-    });
-
-    test("a worker that was stopped past its lease commits nothing and says so", async () => {
-      const { store, url } = await newState({ leaseTime: 2000 });
-      const worker = startWorker([url, "1", "2000"]);
-      await worker.line("held");
-      worker.child.kill("SIGSTOP");
-      const taken = await store.lock(lease, { wait: 20_000, signal: never });
-      await commit(store, taken);
-      worker.child.kill("SIGCONT");
-      worker.child.stdin.write("\n");
-      await worker.line(/This run lost the lease "certificate:shop": .* Nothing was changed/);
-      expect((await heldOf(store))?.version).toBe(1);
-      await taken.release();
-    });
+    leaseCases(newState);
 
     test("eight processes commit one after the other, each under a greater token", async () => {
-      const { store, url, query } = await newState();
-      const workers = Array.from({ length: 8 }, () => startWorker([url, "2"]));
-      await Promise.all(workers.map(({ child }) => once(child, "exit")));
-      for (const { output } of workers) expect(output()).not.toContain("lost");
-      expect((await heldOf(store))?.version).toBe(16);
-      const rows = await query("SELECT fence FROM acmectl.versions ORDER BY version");
+      const state = await newState();
+      await eightWorkers(state, 2);
+      const rows = await state.query("SELECT fence FROM acmectl.versions ORDER BY version");
       const fences = rows.map(({ fence }) => Number(fence));
       expect(fences).toEqual(fences.toSorted((a, b) => a - b));
       expect(new Set(fences).size).toBe(fences.length);
@@ -176,14 +104,15 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
   });
 
   describe("due work", () => {
-    const now = new Date();
+    // Far from the server's own time: the index is by the clock of the run.
+    const now = new Date("2026-03-01T12:00:00Z");
     const soon = { due: new Date(now.getTime() + 60_000), look: new Date(now.getTime() + 60_000) };
     const named = async (store: Store) =>
       (await Array.fromAsync(store.certificates.due(soon))).map(({ name }) => name);
     const day = 86_400_000;
 
     test("the index follows what is committed, known and asked for", async () => {
-      const { store, query } = await newState();
+      const { store, query } = await newState({ clock: testClock(now) });
       // A first attempt that was never issued counts only when it is named.
       expect(await named(store)).toEqual([]);
       expect(await query("SELECT due FROM acmectl.certificates")).toEqual([{ due: null }]);
@@ -220,10 +149,16 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
     });
 
     test("each certificate is claimed by one of four workers, without waiting", async () => {
-      const { store, again, query } = await newState();
+      const { store, again, query, endLeases } = await newState();
       await query(`INSERT INTO acmectl.certificates (name, request, status, revision, due)
-        SELECT 'n' || i, request, status, 'x', now() FROM acmectl.certificates, generate_series(1, 40) AS i`);
+        SELECT 'n' || i, request, status, 'x', '${now.toISOString()}' FROM acmectl.certificates, generate_series(1, 40) AS i`);
       const names = Array.from({ length: 40 }, (_, index) => `n${index + 1}`);
+      // A worker that is in the middle of a change of n40.
+      const slow = "BEGIN; SELECT FROM acmectl.certificates WHERE name = 'n40' FOR UPDATE";
+      const slowed = query(`${slow}; SELECT pg_sleep(600)`).catch(() => undefined);
+      await expect
+        .poll(() => query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+        .toHaveLength(1);
       const workers = [store, await again(), await again(), await again()];
       const claimed = await Promise.all(
         workers.map(async (worker) => {
@@ -235,12 +170,15 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
           }
         }),
       );
-      expect(claimed.flat().toSorted()).toEqual(names.toSorted());
-      expect(claimed.filter((own) => own.length > 0)).toHaveLength(4);
-      await query(expire);
+      expect(claimed.flat().toSorted()).toEqual(names.slice(0, -1).toSorted());
+      await query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+      );
+      await slowed;
+      await endLeases();
       expect((await workers[1]?.claim(["n7"], soon.due))?.name).toBe("n7");
-      await query("UPDATE acmectl.certificates SET due = now() + interval '1 day'");
-      await query(expire);
+      await query("UPDATE acmectl.certificates SET due = '2026-03-02'");
+      await endLeases();
       expect(await workers[2]?.claim(names, soon.due)).toBeUndefined();
       expect((await workers[2]?.claim(names, undefined))?.name).toBe("n1");
     });
@@ -271,46 +209,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       await database.end();
     });
 
-    test("what is cut off at any message is done exactly once", async () => {
-      const { database, store: direct } = await newState();
-      await using proxy = await startCuttingProxy(server.port);
-      const url = server.url(database).replace(`:${server.port}/`, `:${proxy.port}/`);
-      const store = await openAt(url);
-      const lock = await store.lock(lease, atOnce);
-      let serial = 10;
-      const work = {
-        commit: async () => void (await commit(store, lock, `${++serial}`)),
-        status: async () =>
-          void (await store.certificates.updateStatus("shop", (status) => ({
-            ...status,
-            failures: status.failures + 1,
-          }))),
-        journal: () => store.journal.write(pendingOf(`${serial}`)),
-        ledger: async () =>
-          void (await store.ledger.update("d", ({ entries, pauses }) => ({
-            entries: [...entries, { at: `${++serial}`, event: "order", names: [] }],
-            pauses,
-          }))),
-        hook: () => store.pendingHooks.add("run", { run: `${++serial}` }),
-      };
-      const runs: Record<string, number> = {};
-      for (const [name, run] of Object.entries(work)) {
-        for (const when of ["before", "after"] as const) {
-          for (let count = 1, wasCut = true; wasCut && count < 12; count++) {
-            const isCut = proxy.cutAt(count, when);
-            await run();
-            wasCut = isCut();
-            runs[name] = (runs[name] ?? 0) + 1;
-          }
-        }
-      }
-      expect((await heldOf(direct))?.version).toBe(runs["commit"]);
-      expect((await direct.certificates.read("shop"))?.status.failures).toBe(runs["status"]);
-      expect((await direct.ledger.read("d")).entries).toHaveLength(runs["ledger"] ?? 0);
-      expect((await direct.pendingHooks.list())["run"]).toHaveLength(runs["hook"] ?? 0);
-      expect(runs["commit"]).toBeGreaterThan(8);
-      await lock.release();
-    });
+    connectionCases(newState, 8);
 
     test("changes are made once when an administrator ends connections meanwhile", async () => {
       const { database, store, again } = await newState();
@@ -350,46 +249,21 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       expect(rows).toEqual([{ held: 1 }]);
       await server.start();
     });
-
-    test("a run goes on when the server is restarted", async () => {
-      const { store, url } = await newState();
-      const lock = await store.lock(lease, atOnce);
-      const stopping = new AbortController();
-      const stopped = await openAt(url, { signal: stopping.signal });
-      await stopped.certificates.names();
-      await server.stop();
-      const waiting = stopped.certificates.names();
-      setTimeout(() => stopping.abort(new Error("Ctrl-C")), 200);
-      await expect(waiting).rejects.toThrow("Ctrl-C");
-      const committed = commit(store, lock);
-      await server.start();
-      expect((await committed).version).toBe(1);
-      await lock.release();
-    });
   });
 
   describe("problems", () => {
-    const failure = async (url: string, tools: Opening = {}) => {
-      const opened = openAt(url, tools).then((store) => store.certificates.names());
-      const problem: unknown = await opened.then(() => undefined).catch((error: unknown) => error);
-      return problem;
-    };
-    const machine = (message: RegExp, hint: RegExp) => ({
-      exitCode: 3,
-      message: expect.stringMatching(message),
-      hint: expect.stringMatching(hint),
-    });
+    const failureAt = (url: string) => failureOf(openAt(url));
 
     test("each says what is wrong with the server and what to do", async () => {
       const { database, url, query } = await newState();
       const as = (name: string, password: string) => server.url(database, { name, password });
       const empty = server.url(await server.createDatabase());
       const found = await Promise.all([
-        failure(as("postgres", "wrong")),
-        failure(`postgres://postgres@127.0.0.1:${server.port}/${database}`),
-        failure(server.url("nowhere")),
-        failure(url.replace(`:${server.port}/`, ":1/")),
-        failure(empty),
+        failureAt(as("postgres", "wrong")),
+        failureAt(`postgres://postgres@127.0.0.1:${server.port}/${database}`),
+        failureAt(server.url("nowhere")),
+        failureAt(url.replace(`:${server.port}/`, ":1/")),
+        failureAt(empty),
       ]);
       expect(found).toMatchObject([
         machine(/refuses the password of postgres/, /PGPASSWORD/),
@@ -400,7 +274,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       ]);
       expect(String(found[0])).not.toContain("wrong");
       await query("INSERT INTO acmectl.migrations (number, name) VALUES (99, 'future')");
-      expect(await failure(url)).toMatchObject(machine(/by a newer acmectl/, /Use that version/));
+      expect(await failureAt(url)).toMatchObject(machine(/by a newer acmectl/, /Use that version/));
     });
 
     test("a user with the documented rights can work, and one without is told which are missing", async () => {
@@ -408,7 +282,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       const user = { name: "acmectl_worker", password: "worker-password" };
       await query(`CREATE ROLE ${user.name} LOGIN PASSWORD '${user.password}'`);
       const url = server.url(database, user);
-      expect(await failure(url)).toMatchObject(machine(/rights/, /GRANT/));
+      expect(await failureAt(url)).toMatchObject(machine(/rights/, /GRANT/));
       const { grants } = await store.init();
       await query("GRANT USAGE ON SCHEMA acmectl TO acmectl_worker");
       await query("GRANT SELECT ON acmectl.migrations TO acmectl_worker");
@@ -427,12 +301,12 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       const { url } = await newState();
       const root = server.tls?.rootFile;
       const verified = `${url}?sslmode=verify-full&sslrootcert=${root}`;
-      expect(await failure(verified)).toBeUndefined();
-      expect(await failure(verified.replace("127.0.0.1", "localhost"))).toBeUndefined();
-      expect(await failure(`${url}?sslmode=verify-full`)).toMatchObject(
+      expect(await failureAt(verified)).toBeUndefined();
+      expect(await failureAt(verified.replace("127.0.0.1", "localhost"))).toBeUndefined();
+      expect(await failureAt(`${url}?sslmode=verify-full`)).toMatchObject(
         machine(/TLS certificate is not accepted/, /sslrootcert/),
       );
-      expect(await failure(`${url}?sslmode=require`)).toBeUndefined();
+      expect(await failureAt(`${url}?sslmode=require`)).toBeUndefined();
     });
   });
 
@@ -474,60 +348,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       await expect(none.rekey(never)).rejects.toMatchObject({ exitCode: 2 });
     });
 
-    test("a dump of the database has no private key in the clear", async () => {
-      const { database, store } = await newState();
-      const keys = await Promise.all(
-        ["01", "02", "03", "04", "05"].map(async (serial) => (await newVersion(serial)).privateKey),
-      );
-      const [account = "", next = "", order = "", announced = "", refused = ""] = keys;
-      const at = "https://acme.example.org/directory";
-      const created = await store.accounts.create({
-        id: "a",
-        directory: at,
-        key: account,
-        contact: [],
-      });
-      await store.accounts.beginRollover(created, next);
-      await store.journal.write({
-        ...pendingOf("x"),
-        privateKey: order,
-        second: { ...pendingOf("y"), privateKey: order },
-        others: [{ ...pendingOf("z"), privateKey: next }],
-      });
-      await store.certificates.saveNextKey("shop", "ec256", announced);
-      const orderUrl = "https://acme.example.org/order/1";
-      await store.certificates.keepRefused("shop", {
-        pem: "",
-        privateKey: refused,
-        why: "",
-        directory: at,
-        orderUrl,
-        at: "",
-      });
-      await store.solverState("acme-dns").set("example.com", { password: "canary-of-acme-dns" });
-      const lock = await store.lock(lease, atOnce);
-      const [version, other] = [await newVersion("07"), await newVersion("08")];
-      const meta = { ...version.meta, second: { ...other.meta, keyType: "rsa2048" as const } };
-      await store.certificates.commit("shop", { ...version, meta, second: other }, lock);
-      await lock.release();
-
-      const dump = await server.dump(database);
-      expect(dump).toContain("acmectl1.");
-      const bodies = [...keys, version.privateKey, other.privateKey].flatMap((pem) =>
-        pem.split("\n").slice(1, -2),
-      );
-      for (const line of ["PRIVATE KEY", "canary-of-acme-dns", ...bodies])
-        expect(dump).not.toContain(line);
-      expect(await store.certificates.readPrivateKey("shop")).toBe(version.privateKey);
-      expect(await store.certificates.readPrivateKey("shop", "rsa2048")).toBe(other.privateKey);
-      expect(await store.journal.read("shop")).toMatchObject({
-        privateKey: order,
-        second: { privateKey: order },
-        others: [{ privateKey: next }],
-      });
-      expect((await store.accounts.list())[0]).toMatchObject({ key: account, nextKey: next });
-      expect(await store.check({ repair: false })).toEqual([]);
-    });
+    secretCases(newState);
 
     test("keys can be rotated, and a key that was moved to another certificate is refused", async () => {
       const { store, again, query } = await newState();

@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import type { Selection } from "../../src/state/selection.ts";
-import type { Answer, PendingOrder, Store } from "../../src/state/store.ts";
+import type { Answer, Store } from "../../src/state/store.ts";
 import { testClock } from "../support/clock.ts";
-import { newVersion, requestOf } from "./material.ts";
+import { newVersion, requestOf, unfinishedOrder } from "./material.ts";
 import { never } from "./state.ts";
 
 /** A new state; each call of the result opens it once more, as another process would. */
@@ -346,39 +346,9 @@ const certificateCases: readonly StoreCase[] = [
   }),
 ];
 
-async function pendingOf(name: string): Promise<PendingOrder> {
-  return {
-    name,
-    orderUrl: "https://acme.example.org/order/1",
-    directory,
-    accountId: "thumb",
-    privateKey: (await newVersion("01")).privateKey,
-    csr: "MIIB",
-    requestHash: "abc",
-    startedAt: "2026-03-01T00:00:00.000Z",
-    presented: [
-      {
-        solver: { name: "cf", use: "cloudflare", options: { ttl: 60 } },
-        type: "dns-01",
-        challenge: {
-          type: "dns-01",
-          identifier: { type: "dns", value: "example.com" },
-          wildcard: true,
-          token: "t",
-          keyAuthorization: "t.k",
-          validationName: "_acme-challenge.example.com",
-          recordName: "_acme-challenge.example.com",
-          recordValue: "v",
-        },
-        receipt: { record: 7 },
-      },
-    ],
-  };
-}
-
 const unfinishedCases: readonly StoreCase[] = [
   plain("the next run reads an unfinished order as it was written", async (store, again) => {
-    const pending = await pendingOf("*.example.com");
+    const pending = await unfinishedOrder("*.example.com");
     await store.journal.write(pending);
     const next = again().journal;
     expect(await next.names()).toEqual(["*.example.com"]);
@@ -389,7 +359,7 @@ const unfinishedCases: readonly StoreCase[] = [
     expect(await next.names()).toEqual([]);
   }),
   plain("the last of several concurrent journal writes wins", async (store) => {
-    const pending = await pendingOf("shop");
+    const pending = await unfinishedOrder("shop");
     const hashes = Array.from({ length: 20 }, (_, index) => `${index}`);
     await Promise.all(
       hashes.map((requestHash) => store.journal.write({ ...pending, requestHash })),

@@ -1,43 +1,12 @@
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { PendingOrder } from "../../src/state/store.ts";
-import { newVersion } from "./material.ts";
+import { unfinishedOrder } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
-
-async function pendingOf(name: string): Promise<PendingOrder> {
-  return {
-    name,
-    orderUrl: "https://acme.example.org/order/1",
-    directory: "https://acme.example.org/directory",
-    accountId: "thumb",
-    privateKey: (await newVersion("01")).privateKey,
-    csr: "MIIB",
-    requestHash: "abc",
-    startedAt: "2026-03-01T00:00:00.000Z",
-    presented: [
-      {
-        solver: { name: "cf", use: "cloudflare", options: { ttl: 60 } },
-        type: "dns-01",
-        challenge: {
-          type: "dns-01",
-          identifier: { type: "dns", value: "example.com" },
-          wildcard: true,
-          token: "t",
-          keyAuthorization: "t.k",
-          validationName: "_acme-challenge.example.com",
-          recordName: "_acme-challenge.example.com",
-          recordValue: "v",
-        },
-        receipt: { record: 7 },
-      },
-    ],
-  };
-}
 
 test("a journal is a file of mode 0600, and two names do not share one", async () => {
   const { store, root } = await openStore();
-  const pending = await pendingOf("*.example.com");
+  const pending = await unfinishedOrder("*.example.com");
   await store.journal.write(pending);
 
   const next = openAt(root).store.journal;

@@ -1,8 +1,8 @@
-/** What a store keeps: real key pairs, a request. */
+/** What a store keeps: real key pairs, a request, an unfinished order. */
 import { createHash, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
-import type { NewVersion } from "../../src/state/store.ts";
+import type { NewVersion, PendingOrder } from "../../src/state/store.ts";
 
 export function requestOf(name: string): CertificateRequest {
   return {
@@ -73,5 +73,36 @@ function metaOf(serial: string, der: ArrayBuffer): VersionMeta {
     orderUrl: "https://acme.example.org/order/1",
     issuedAt: "2026-01-01T00:00:00.000Z",
     requestHash: "abc",
+  };
+}
+
+/** An order with a key and what a solver has presented for it. */
+export async function unfinishedOrder(name: string): Promise<PendingOrder> {
+  return {
+    name,
+    orderUrl: "https://acme.example.org/order/1",
+    directory: "https://acme.example.org/directory",
+    accountId: "thumb",
+    privateKey: (await newVersion("01")).privateKey,
+    csr: "MIIB",
+    requestHash: "abc",
+    startedAt: "2026-03-01T00:00:00.000Z",
+    presented: [
+      {
+        solver: { name: "cf", use: "cloudflare", options: { ttl: 60 } },
+        type: "dns-01",
+        challenge: {
+          type: "dns-01",
+          identifier: { type: "dns", value: "example.com" },
+          wildcard: true,
+          token: "t",
+          keyAuthorization: "t.k",
+          validationName: "_acme-challenge.example.com",
+          recordName: "_acme-challenge.example.com",
+          recordValue: "v",
+        },
+        receipt: { record: 7 },
+      },
+    ],
   };
 }

@@ -64,12 +64,9 @@ describe("status --html", () => {
     expect(page).not.toMatch(/<[a-z]+(\s[^<>]*)?\s(src|href|on[a-z]+)=/);
   });
 
-  test("1000 certificates are written in less than a second", () => {
+  test("1000 certificates have one row each, and less than 1 MB in all", () => {
     const certificates = Array.from({ length: 1000 }, (_, index) => certificate(`shop${index}`));
-    const begin = performance.now();
     const page = statusPage({ certificates, broken: [] }, "/var/lib/acmectl", now);
-    // On an idle machine it takes 50 ms.
-    expect(performance.now() - begin).toBeLessThan(1000);
     expect(page.match(/<tr>/g)).toHaveLength(1001);
     expect(page.length).toBeLessThan(1_000_000);
   });

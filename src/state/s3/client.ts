@@ -20,6 +20,8 @@ export interface Client {
 /** Milliseconds between tries, the first one and the longest: a restart of the server is over within. */
 const [firstPause, longestPause] = [100, 6400];
 const patience = 30_000;
+/** Of a server that answers: another writer was there at the same time. */
+const conflicts = ["ConditionalRequestConflict", "OperationAborted"];
 
 export function openClient(place: BucketPlace, tools: StateTools): Client {
   const credentials = openCredentials(place, tools);
@@ -49,13 +51,18 @@ export function openClient(place: BucketPlace, tools: StateTools): Client {
       const answer = await once(asked, isExpired);
       if (!("problem" in answer)) return answer;
       const isHopeless = isExpired && answer.isExpired;
-      if (!answer.mayPass || pause > longestPause || isHopeless)
+      // After a signal a run still gives back what it has, but does not wait for a server to do so.
+      const isThere = answer.isExpired || conflicts.includes(answer.code);
+      const isOver = tools.signal.aborted && !isThere;
+      if (!answer.mayPass || pause > longestPause || isHopeless || isOver)
         throw answer.problem(place, time.now());
       isExpired = answer.isExpired;
       const what = `${asked.method} ${asked.key ?? ""} in ${place.where}`;
       tools.log.debug(`${what}: ${answer.code}; trying again`);
       // Several that were told to slow down must not come back together.
-      await sleep(pause * (0.5 + Math.random() / 2));
+      const wait = pause * (0.5 + Math.random() / 2);
+      const signal = isThere ? undefined : tools.signal;
+      await sleep(wait, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
   return { place, send, now: time.now };

@@ -12,8 +12,18 @@ import type { Answer, AnswerKey, PendingHook, SolverValue, Store } from "../stor
 import { change, isAnything, newId, readAll, type Found } from "./objects.ts";
 import type { Shared } from "./shared.ts";
 
+export function openRecords(shared: Shared) {
+  return {
+    ledger: openLedger(shared),
+    pendingHooks: openPendingHooks(shared),
+    answers: openAnswers(shared),
+    solverState: (solver: string) => openSolverState(shared, solver),
+    solverValues: () => readSolverValues(shared),
+  };
+}
+
 /** What counts for the limits of each CA, once for all workers. One that cannot be read counts as empty. */
-export function openLedger({ objects }: Shared): Store["ledger"] {
+function openLedger({ objects }: Shared): Store["ledger"] {
   return {
     read: async (directory) => ledgerIn((await objects.read(keyOf(directory)))?.value),
     async update(directory, turn) {
@@ -32,7 +42,7 @@ function isLedger(value: unknown): value is Ledger {
 }
 
 /** `post` hooks that runs of this host still have to execute. */
-export function openPendingHooks({ objects }: Shared): Store["pendingHooks"] {
+function openPendingHooks({ objects }: Shared): Store["pendingHooks"] {
   const ofHost = `hooks/${readableName(hostname())}/`;
   const keyed = (run: string) => `${ofHost}${readableName(run)}/`;
   return {
@@ -54,7 +64,7 @@ export function openPendingHooks({ objects }: Shared): Store["pendingHooks"] {
 }
 
 /** Responses to challenges, for every host. They expire by the server's clock. They are public, so they are not encrypted. */
-export function openAnswers({ objects }: Shared): Store["answers"] {
+function openAnswers({ objects }: Shared): Store["answers"] {
   const known = new Map<string, Found>();
   return {
     async put({ type, host, token, content }, lifetime) {
@@ -96,7 +106,7 @@ function hashOf(text: string): string {
 }
 
 /** JSON that a solver keeps, encrypted like keys, since it may be a password. */
-export function openSolverState({ objects, sealing }: Shared, solver: string): SolverState {
+function openSolverState({ objects, sealing }: Shared, solver: string): SolverState {
   const keyOf = (key: string) => `solvers/${readableName(solver)}/${hashOf(key)}.json`;
   return {
     async get(key) {
@@ -113,10 +123,7 @@ export function openSolverState({ objects, sealing }: Shared, solver: string): S
   };
 }
 
-export async function readSolverValues({
-  objects,
-  sealing,
-}: Shared): Promise<readonly SolverValue[]> {
+async function readSolverValues({ objects, sealing }: Shared): Promise<readonly SolverValue[]> {
   const values: SolverValue[] = [];
   for await (const [, { value: stored }] of readAll(objects, "solvers/")) {
     if (!isSolverValue(stored)) continue;

@@ -11,13 +11,7 @@ import { openJournal } from "./journal.ts";
 import { leaseRows } from "./leases.ts";
 import { openObjects } from "./objects.ts";
 import { placeOf } from "./place.ts";
-import {
-  openAnswers,
-  openLedger,
-  openPendingHooks,
-  openSolverState,
-  readSolverValues,
-} from "./records.ts";
+import { openRecords } from "./records.ts";
 
 /** The state in a bucket of S3, or of another server with conditional writes. Nothing is sent before the first use. */
 export async function openS3Store(url: string, tools: SharedTools): Promise<Store> {
@@ -33,12 +27,8 @@ export async function openS3Store(url: string, tools: SharedTools): Promise<Stor
     accounts: openAccounts({ ...shared, rows: accountRows(shared) }),
     certificates: openCertificates({ ...shared, hosts: ofHosts }),
     journal: openJournal(shared),
-    ledger: openLedger(shared),
     hosts,
-    pendingHooks: openPendingHooks(shared),
-    answers: openAnswers(shared),
-    solverState: (solver: string) => openSolverState(shared, solver),
-    solverValues: () => readSolverValues(shared),
+    ...openRecords(shared),
     lock: leases.lock,
     isLocked: leases.isLocked,
     claim: leases.claim,

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { freePort } from "../../support/servers/process.ts";
-import { openAt } from "./state.ts";
+import { openAt } from "../shared/state.ts";
 
 test("a run that is stopped does not wait for a database that does not answer", async () => {
   const port = await freePort();

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { openAt } from "./state.ts";
+import { openAt } from "../shared/state.ts";
 
 type Respond = (request: IncomingMessage, response: ServerResponse) => void;
 
