@@ -4,15 +4,25 @@ import { createPrivateKey } from "../../src/acme/keys.ts";
 import type { Ca, Directory, NewOrder, Order } from "../../src/acme/acme.ts";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/account/open.ts";
+import { requestHash } from "../../src/request/drift.ts";
 import { cleanAllLeftovers, openJournal } from "../../src/issue/journal.ts";
 import { issue } from "../../src/issue/issue.ts";
-import { placeOrder } from "../../src/issue/order.ts";
+import { placeOrder, resumeOrder } from "../../src/issue/order.ts";
 import { refuseByLimit } from "../../src/issue/preconditions.ts";
 import { describeHolder } from "../../src/state/folder/locks/lock-file.ts";
 import type { HeldCertificate, PendingOrder, StoredAccount } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
 import { testClock } from "../support/clock.ts";
-import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";
+import {
+  heard,
+  order,
+  problemOf,
+  requestFor,
+  session,
+  toolsOf,
+  unexpected,
+  world,
+} from "./world.ts";
 
 const name = "example.test";
 
@@ -119,6 +129,7 @@ describe("the order of a run that died", () => {
   test.each([
     ["the CA calls invalid", { mutate: (json) => ({ ...json, status: "invalid" }) }],
     ["the CA has forgotten", { status: 404, problem: { type: "malformed" } }],
+    ["the CA has removed", { status: 410, problem: { type: "malformed" } }],
     ["the CA says belongs to somebody else", { status: 403, problem: { type: "unauthorized" } }],
     [
       "is for other names",
@@ -205,6 +216,7 @@ describe("the order of a run that died", () => {
       { status: 403, body: "<html>", contentType: "text/html" },
       { status: 404, body: "<html>", contentType: "text/html" },
       { status: 404, body: "404 page not found", contentType: "text/plain" },
+      { status: 410, body: "<html>", contentType: "text/html" },
       { status: 200, body: "<html>", contentType: "text/html" },
       { status: 200, body: '{"status":', contentType: "application/json" },
     ] satisfies FaultAction[]) {
@@ -216,6 +228,43 @@ describe("the order of a run that died", () => {
       expect(await it.store.journal.read(name)).toMatchObject({ orderUrl: it.pending.orderUrl });
     }
     expect((await it.again()).held.meta.orderUrl).toBe(it.pending.orderUrl);
+  });
+});
+
+describe("an unfinished order that is read again", () => {
+  const now = new Date("2026-01-01T00:00:00Z");
+
+  async function isResumed(read: Partial<Order>, known: Partial<PendingOrder>, clockSkew = 0) {
+    const request = requestFor([name]);
+    const { identifiers } = request;
+    const fields = { url: "https://ca.example/order/1", identifiers, expires: undefined };
+    const found = unexpected<Order>("order", { ...fields, ...read });
+    const account: OpenAccount = {
+      stored: unexpected<StoredAccount>("account", { id: order.accountId }),
+      created: false,
+      session: session({ order: () => Promise.resolve(found) }),
+    };
+    const tools = await toolsOf({ ca: unexpected<Ca>("ca", { clockSkew }) });
+    tools.clock.set(now);
+    const pending = { ...order, requestHash: requestHash(request), ...known };
+    return (await resumeOrder(pending, request, account, undefined, tools)) !== undefined;
+  }
+
+  test.each(["processing", "valid"] as const)(
+    "is resumed as %s only with the CSR that it was finalized for",
+    async (status) => {
+      expect(await isResumed({ status }, { csr: "csr", privateKey: "key" })).toBe(true);
+      expect(await isResumed({ status }, {})).toBe(false);
+    },
+  );
+
+  test("has expired by the clock of the CA, not by that of this machine", async () => {
+    const ready = (expires: string) => ({ status: "ready", expires: new Date(expires) }) as const;
+    const later = ready("2026-01-01T00:30:00Z");
+    expect(await isResumed(later, {}, 0)).toBe(true);
+    expect(await isResumed(later, {}, 3_600_000)).toBe(false);
+    expect(await isResumed(ready("2025-12-31T23:30:00Z"), {}, -3_600_000)).toBe(true);
+    expect(await isResumed(ready(now.toISOString()), {}, 0)).toBe(false);
   });
 });
 
