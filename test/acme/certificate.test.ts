@@ -107,17 +107,19 @@ beforeAll(async () => {
 });
 
 test("a certificate without must-staple is warned about where it was asked for", async () => {
-  const feature = Buffer.from("3003020105", "hex");
-  const stapling = new x509.Extension("1.3.6.1.5.5.7.1.24", false, feature);
+  const features = (der: string) =>
+    new x509.Extension("1.3.6.1.5.5.7.1.24", false, Buffer.from(der, "hex"));
   const warningsOf = async (extensions: x509.Extension[], more: Partial<Expected>) => {
     const text = pem(await leaf({ extensions }), intermediate.certificate);
     return acceptCertificate(chain(text), { ...expected, ...more }).warnings;
   };
   expect(await warningsOf([], {})).toEqual([]);
-  expect(await warningsOf([stapling], { stapling: true })).toEqual([]);
-  expect(await warningsOf([], { stapling: true })).toEqual([
-    "the CA left out must-staple, which was asked for",
-  ]);
+  for (const with5 of ["3003020105", "3006020111020105"])
+    expect(await warningsOf([features(with5)], { stapling: true })).toEqual([]);
+  const leftOut = ["the CA left out must-staple, which was asked for"];
+  expect(await warningsOf([], { stapling: true })).toEqual(leftOut);
+  for (const without5 of ["3003020111", "300402020500"])
+    expect(await warningsOf([features(without5)], { stapling: true })).toEqual(leftOut);
 });
 
 describe("an accepted certificate", () => {
@@ -145,6 +147,11 @@ describe("an accepted certificate", () => {
 });
 
 describe("a certificate that is odd", () => {
+  test("a certificate that says explicitly that it is not a CA is accepted", async () => {
+    const no = new x509.Extension("2.5.29.19", true, Buffer.from("3003010100", "hex"));
+    expect(why(pem(await leaf({ extensions: [no] })))).toBe("accepted");
+  });
+
   /** The same certificate with another algorithm: both numbers have one length. */
   const swapped = (certificate: x509.X509Certificate, from: string, to: string) => {
     const der = Buffer.from(certificate.rawData).toString("hex").replaceAll(from, to);
@@ -161,13 +168,15 @@ describe("a certificate that is odd", () => {
     const names = [
       { type: "dns", value: "www.example.com" },
       { type: "dns", value: "example.com" },
-      { type: "email", value: "a@b.c" },
+      // As many bytes as an IPv4 address.
+      { type: "email", value: "a@bc" },
+      { type: "id", value: "1.2.3.4" },
       { type: "ip", value: "2001:db8::1" },
     ] as const;
     const accepted = accept(pem(await leaf({ names: [...names] }), intermediate.certificate));
     expect(accepted.added).toEqual([dns("www.example.com")]);
     expect(accepted.warnings).toEqual([
-      "the CA added www.example.com, email a@b.c to the certificate, which was not ordered",
+      "the CA added www.example.com, email a@bc, name of another kind 2a0304 to the certificate, which was not ordered",
     ]);
   });
 
@@ -221,6 +230,16 @@ describe("refused certificates", () => {
     ],
   ])("a certificate is refused %s", async (_, how, message) => {
     expect(why(pem(await leaf(how), intermediate.certificate))).toMatch(message);
+  });
+
+  test.each([-1, 89])("a certificate is refused if its date on day %i is not one", async (days) => {
+    const date = at(days)
+      .toISOString()
+      .replaceAll(/^20|\D/g, "")
+      .slice(0, 6);
+    const text = Buffer.from((await leaf()).rawData).toString("latin1");
+    const der = Buffer.from(text.replace(date, `${date.slice(0, 2)}1399`), "latin1");
+    expect(why(new X509Certificate(der).toString())).toMatch(/its validity cannot be read/);
   });
 
   test("a certificate for another key is refused", async () => {
@@ -398,4 +417,10 @@ yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
 test("a certificate without an authority key identifier has no ARI identifier", async () => {
   const self = new X509Certificate(root.certificate.toString("pem"));
   expect(certificateId(self)).toBeUndefined();
+  // One without the key's identifier, and one whose identifier is empty.
+  for (const der of ["3003820101", "30028000"]) {
+    const extensions = [new x509.Extension("2.5.29.35", false, Buffer.from(der, "hex"))];
+    const made = await x509.X509CertificateGenerator.createSelfSigned({ keys, extensions });
+    expect(certificateId(new X509Certificate(made.toString("pem")))).toBeUndefined();
+  }
 });
