@@ -17,15 +17,11 @@ export const groups: readonly Group[] = [
   },
   {
     name: "transport",
-    sources: [
-      "src/acme/transport/exchange.ts",
-      "src/acme/transport/headers.ts",
-      "src/acme/transport/network.ts",
-      "src/acme/transport/repeat.ts",
-      "src/acme/transport/transport.ts",
-    ],
+    sources: ["src/acme/transport/*.ts"],
     tests: [
       "test/acme/transport.test.ts",
+      "test/acme/ca.test.ts",
+      "test/acme/library.test.ts",
       "test/acme/problems.test.ts",
       "test/acme/repeat.test.ts",
     ],

@@ -1,56 +1,68 @@
 /**
  * `npm run mutate [-- WORD…]`: changes the code on purpose and tells which changes no test notices. First the sabotages of
  * `sabotage.ts`, then Stryker's mutants of each group. With words, only the groups and files whose name contains one of
- * them; `--sabotage` runs the sabotages alone. It takes hours for all groups.
+ * them; `--sabotage` runs the sabotages alone, those whose name contains a word, `--most=N` tries N mutants of each file at most.
  */
-import { availableParallelism } from "node:os";
 import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Stryker } from "@stryker-mutator/core";
 import { groups, type Group } from "./groups.ts";
 import { sabotages } from "./sabotages.ts";
-import { unnoticed } from "./sabotage.ts";
+import { trySabotages } from "./sabotage.ts";
+import { tryMutants } from "./try.ts";
 
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
+const options = process.argv.slice(2).filter((word) => word.startsWith("--"));
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const most = Number(
+  options.find((one) => one.startsWith("--most="))?.slice("--most=".length) ?? 1e6,
+);
 const fits = (name: string) => words.length === 0 || words.some((word) => name.includes(word));
 
-if (words.length === 0) process.exitCode = (await sabotaged()) ? 0 : 1;
-if (!process.argv.includes("--sabotage"))
+const onlySabotages = options.includes("--sabotage");
+if (words.length === 0 || onlySabotages) process.exitCode = (await sabotaged()) ? 0 : 1;
+if (!onlySabotages)
   for (const group of groups) {
-    const sources = group.sources.flatMap((pattern) => globSync(pattern));
+    const sources = group.sources.flatMap((pattern) =>
+      globSync(pattern, { exclude: ["**/*.d.ts"] }),
+    );
     const chosen = fits(group.name) ? sources : sources.filter(fits);
     if (chosen.length > 0) await mutated(group, chosen);
   }
 
 async function sabotaged(): Promise<boolean> {
-  let passed = true;
-  for (const sabotage of sabotages) {
-    const why = await unnoticed(sabotage);
-    console.log(`${why === undefined ? "noticed" : "NOT NOTICED"}: ${sabotage.name}`);
-    if (why !== undefined) console.log(`  ${why.replaceAll("\n", "\n  ")}`);
-    passed &&= why === undefined;
+  const began = Date.now();
+  const lines: string[] = [];
+  const whys: string[] = [];
+  for await (const { sabotage, failed, why } of trySabotages(
+    sabotages.filter(({ name }) => fits(name)),
+  )) {
+    lines.push(`| ${sabotage.name} | ${why === undefined ? failed[0] : "**not noticed**"} |`);
+    if (why !== undefined) whys.push(`NOT NOTICED: ${sabotage.name}: ${why}`);
+    process.stderr.write(why === undefined ? "." : "!");
   }
-  return passed;
+  const seconds = Math.round((Date.now() - began) / 1000);
+  console.log(`\n${lines.length} sabotages in ${seconds} s`);
+  console.log(["| sabotage | noticed by |", "| --- | --- |", ...lines, ...whys].join("\n"));
+  return whys.length === 0;
 }
 
 async function mutated({ name, tests }: Group, sources: readonly string[]): Promise<void> {
-  process.env["ACMECTL_MUTATE_TESTS"] = tests.join(" ");
-  const results = await new Stryker({
-    configFile: "test/mutate/stryker.json",
-    mutate: [...sources],
-    concurrency: Number(process.env["MUTATE_WORKERS"] ?? availableParallelism()),
-  }).runMutationTest();
+  const began = Date.now();
+  const { tried, broken } = await tryMutants(sources, tests, most);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  console.log(`${name}: ${tried.length} changes in ${seconds} s`);
+  if (broken > 0) console.log(`  ${broken} tests fail without a change`);
   for (const source of sources) {
-    const own = results.filter(({ fileName }) => fileName.endsWith(source));
-    const noticed = own.filter(({ status }) => ["Killed", "Timeout"].includes(status));
-    const missed = own.filter(({ status }) => ["Survived", "NoCoverage"].includes(status));
-    const all = noticed.length + missed.length;
-    const score = all === 0 ? "nothing to change" : `${Math.round((100 * noticed.length) / all)} %`;
-    console.log(`${name}: ${source}: ${score} (${noticed.length} of ${all} changes noticed)`);
-    for (const { location, mutatorName, replacement = "", status } of missed)
-      console.log(
-        `  ${source}:${location.start.line}:${location.start.column} ${mutatorName} ${status}: ${replacement.split("\n")[0]}`,
-      );
+    const own = tried.filter(({ mutant }) => mutant.source === source);
+    const count = (wanted: string) => own.filter(({ outcome }) => outcome === wanted).length;
+    const noticed = count("noticed") + count("timeout");
+    const score =
+      own.length === 0 ? "nothing to change" : `${Math.round((100 * noticed) / own.length)} %`;
+    console.log(
+      `${source}: ${score}: ${own.length} changes, ${noticed} noticed (${count("timeout")} by a timeout), ${count("unnoticed")} unnoticed, ${count("not reached")} not reached`,
+    );
+    for (const { mutant, outcome } of own)
+      if (outcome === "unnoticed" || outcome === "not reached")
+        console.log(`  ${source}:${mutant.place} ${mutant.kind} ${outcome}: ${mutant.replacement}`);
   }
 }

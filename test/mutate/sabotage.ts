@@ -1,7 +1,15 @@
-/** One sabotage, in a copy of the sources. */
+/** Sabotages, one after the other in one copy of the sources. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,26 +18,43 @@ import type { Sabotage } from "./sabotages.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const copied = ["bin", "docs", "plugins", "schema", "src", "test", "package.json", "tsconfig.json"];
 
-/** Undefined if a test fails with the sabotage; else why not. The tests pass without it: they are part of the check. */
-export async function unnoticed(sabotage: Sabotage): Promise<string | undefined> {
-  const { file, out } = sabotage;
-  const source = await readFile(join(root, file), "utf8");
-  const found = source.split(out).length - 1;
-  if (found !== 1) return `${file} has ${found} places with the text to take out`;
-  const copy = await mkdtemp(join(tmpdir(), "acmectl-sabotage-"));
+export interface Sabotaged {
+  readonly sabotage: Sabotage;
+  /** The titles of the tests that failed; none if the sabotage was not noticed. */
+  readonly failed: readonly string[];
+  /** Why it counts as not noticed. */
+  readonly why?: string | undefined;
+}
+
+/** The tests pass without a sabotage: they are part of the check. */
+export async function* trySabotages(sabotages: readonly Sabotage[]): AsyncIterable<Sabotaged> {
+  const copy = mkdtempSync(join(tmpdir(), "acmectl-sabotage-"));
   try {
-    for (const name of copied) await cp(join(root, name), join(copy, name), { recursive: true });
-    for (const name of ["node_modules", "dist"]) await symlink(join(root, name), join(copy, name));
-    await writeFile(
-      join(copy, file),
-      source.replace(out, () => sabotage.in),
-    );
-    const { code, said } = await tested(copy, sabotage);
-    if (code === 0) return `${sabotage.tests.join(" and ")} pass`;
-    return /\d+ failed/.test(said) ? undefined : `the tests did not run:\n${said.slice(-2000)}`;
+    for (const name of copied) cpSync(join(root, name), join(copy, name), { recursive: true });
+    for (const name of ["node_modules", "dist", ".cache"])
+      if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name));
+    for (const sabotage of sabotages) yield await trySabotage(sabotage, copy);
   } finally {
-    await rm(copy, { recursive: true, force: true });
+    rmSync(copy, { recursive: true });
   }
+}
+
+async function trySabotage(sabotage: Sabotage, copy: string): Promise<Sabotaged> {
+  const { file, out, tests } = sabotage;
+  const source = readFileSync(join(root, file), "utf8");
+  const found = source.split(out).length - 1;
+  if (found !== 1)
+    return { sabotage, failed: [], why: `${file} has ${found} places with the text to take out` };
+  writeFileSync(
+    join(copy, file),
+    source.replace(out, () => sabotage.in),
+  );
+  const { code, said } = await tested(copy, sabotage);
+  writeFileSync(join(copy, file), source);
+  if (code === 0) return { sabotage, failed: [], why: `${tests.join(" and ")} pass` };
+  const failed = Array.from(said.matchAll(/^ *FAIL +\S+ > (.*)$/gm), ([, title = ""]) => title);
+  if (failed.length > 0) return { sabotage, failed };
+  return { sabotage, failed, why: `the tests did not run:\n${said.slice(-2000)}` };
 }
 
 async function tested(folder: string, { tests, title }: Sabotage) {

@@ -8,6 +8,8 @@ export default defineConfig({
   test: {
     include: process.env["ACMECTL_MUTATE_TESTS"]?.split(" ") ?? [],
     globalSetup: ["test/support/temporary.ts"],
+    // Its key is the text on disk: other runs would get the code that was changed here.
+    fsModuleCache: false,
     testTimeout: 120_000,
     expect: { poll: { timeout: 10_000 } },
   },
