@@ -1,4 +1,5 @@
 /** The service: do what is due, then sleep until something else is due. */
+import { openBell, type Bell } from "../bell.ts";
 import type { Context } from "../context.ts";
 import { dateOf } from "../dates.ts";
 import type { RenewOptions } from "../renew/renew.ts";
@@ -28,6 +29,7 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
   const opened = await openDoors(options.doors, () => health, inForce);
   announce(opened, store, context);
   const bell = openBell(context);
+  const news = openNews(store, bell.ring, inForce);
   const reloading = reloader(settings, supervisor, inForce, (configProblem) => {
     health = { ...health, configProblem };
   });
@@ -50,12 +52,14 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
         await supervisor.status(statusOf(look, problem));
       }
       const pullAt = await pullPass(inForce);
-      await bell.wait(pullAt !== undefined && pullAt < next.at ? pullAt : next.at);
+      news.listen(pullAt !== undefined);
+      await sleepUntil(pullAt !== undefined && pullAt < next.at ? pullAt : next.at, bell, context);
     }
   } catch (error) {
     assertStopped(error, context);
   } finally {
     ended();
+    news.listen(false);
     await supervisor.stopping();
     await opened.close();
   }
@@ -149,27 +153,40 @@ function reloader(
   };
 }
 
-const minute = 60_000;
-
-/** Sleeps until a time of the wall clock, which may be set meanwhile, or until it rings. */
-function openBell({ clock, signal }: Context) {
-  let isRung = false;
-  let ringing = new AbortController();
+/** Rings when other runs have committed something to pull: after a moment, since many may do so at once. */
+function openNews(
+  { certificates }: Store,
+  ring: () => void,
+  { clock, signal }: Pick<Context, "clock" | "signal">,
+) {
+  let isNear = false;
+  let stop: (() => void) | undefined;
+  const onCommit = async () => {
+    if (isNear) return;
+    isNear = true;
+    await clock.sleep(gathering * (1 + Math.random()), signal).catch(() => undefined);
+    isNear = false;
+    ring();
+  };
   return {
-    ring() {
-      isRung = true;
-      ringing.abort();
-    },
-    async wait(until: Date): Promise<void> {
-      ringing = new AbortController();
-      const either = AbortSignal.any([signal, ringing.signal]);
-      for (;;) {
-        const left = until.getTime() - clock.now().getTime();
-        if (isRung || left <= 0) break;
-        await clock.sleep(Math.min(left, minute), either).catch(() => signal.throwIfAborted());
-      }
-      isRung = false;
-      signal.throwIfAborted();
+    listen(isWanted: boolean) {
+      if (isWanted) stop ??= certificates.onCommit?.(() => void onCommit());
+      if (isWanted) return;
+      stop?.();
+      stop = undefined;
     },
   };
+}
+
+/** Milliseconds. */
+const gathering = 1_000;
+const minute = 60_000;
+
+/** Until a time of the wall clock, which may be set meanwhile, or until the bell rings. */
+async function sleepUntil(until: Date, bell: Bell, { clock }: Pick<Context, "clock">) {
+  for (;;) {
+    const left = until.getTime() - clock.now().getTime();
+    if (await bell.sleep(Math.min(Math.max(left, 0), minute))) return;
+    if (until <= clock.now()) return;
+  }
 }

@@ -257,6 +257,8 @@ export interface Store {
     ): Promise<CertificateStatus>;
     /** All of the version or nothing of it; `lock.assertHeld()` is called right before it is put to use. */
     commit(name: string, version: NewVersion, lock: Lock): Promise<HeldCertificate>;
+    /** Calls `listener` when a run commits a version, until the function that it returns is called; where the backend can. Some may be missed. */
+    onCommit?(listener: () => void): () => void;
     /** Keep another form of the certificate in a version's folder, by its place among those that the CA announced. */
     saveAlternate(name: string, version: number, place: number, pem: string): Promise<void>;
     /** Keep what cannot be used beside the versions; answers where. */

@@ -1,5 +1,5 @@
 /** Statements and transactions. A connection that is lost in between is replaced, and the work done again. */
-import { Pool, type PoolClient } from "pg";
+import { Pool, type ClientConfig, type PoolClient } from "pg";
 import { abortable } from "../../abortable.ts";
 import type { StateTools } from "../tools.ts";
 import { isConflict, isLost, isOfHost, problemOf } from "./faults.ts";
@@ -14,6 +14,8 @@ export interface Statements {
 
 export interface Database extends Statements {
   readonly where: string;
+  /** The host that was used last. */
+  readonly place: () => DatabasePlace;
   /** All statements of `work`, or none. Runs again when the connection is lost, even if it had been committed: `work` finds out. */
   transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
   end(): Promise<void>;
@@ -62,6 +64,7 @@ export function openDatabase(
 
   return {
     where: place.where,
+    place: () => places[0] ?? place,
     ...statementsOf((work) => surely(() => connected(pool, signal, work))),
     transaction: (work) => surely(() => connected(pool, signal, (one) => inTransaction(one, work))),
     end: () => pool.end(),
@@ -70,8 +73,27 @@ export function openDatabase(
 
 const never = new AbortController().signal;
 
-function poolOf({ host, port, user, database, password, tls }: DatabasePlace): Pool {
+function poolOf(place: DatabasePlace): Pool {
   const pool = new Pool({
+    ...clientOptions(place),
+    max: connections,
+    // A run ends when its work is done, not when its connections are.
+    allowExitOnIdle: true,
+  });
+  // The next statement finds out.
+  pool.on("error", ignore);
+  return pool;
+}
+
+export function clientOptions({
+  host,
+  port,
+  user,
+  database,
+  password,
+  tls,
+}: DatabasePlace): ClientConfig {
+  return {
     host,
     port,
     user,
@@ -80,16 +102,10 @@ function poolOf({ host, port, user, database, password, tls }: DatabasePlace): P
     password: () => password ?? "",
     ssl: tls,
     application_name: "acmectl",
-    max: connections,
     connectionTimeoutMillis: 15_000,
     query_timeout: 60_000,
     keepAlive: true,
-    // A run ends when its work is done, not when its connections are.
-    allowExitOnIdle: true,
-  });
-  // The next statement finds out.
-  pool.on("error", ignore);
-  return pool;
+  };
 }
 
 type Sent = <T>(work: (client: PoolClient) => Promise<T>) => Promise<T>;

@@ -3,9 +3,10 @@ import { isHolder } from "../folder/locks/lock-file.ts";
 import { lostProblem, type LeaseRows, type Other } from "../shared/leases.ts";
 import { claimFirst } from "./claims.ts";
 import type { Database, Statements } from "./database.ts";
+import { notify, type Notices } from "./notices.ts";
 import type { Shared } from "./shared.ts";
 
-export function leaseRows(database: Database): LeaseRows {
+export function leaseRows(database: Database, notices: Notices): LeaseRows {
   return {
     // One statement, so that it needs no transaction; sent twice it takes its own lease again.
     async take({ name, leaseTime, me, dead }) {
@@ -33,13 +34,19 @@ export function leaseRows(database: Database): LeaseRows {
     async end({ name, token }) {
       await database.count(ended, [name, token]);
     },
+    onEnd: (name, listener) => notices.on(`lease ${name}`, listener),
     claim: (wanted) => claimFirst(database, wanted),
   };
 }
 
 const ended = `
-WITH old AS (DELETE FROM acmectl.leases WHERE expires_at < clock_timestamp() - interval '1 day')
-UPDATE acmectl.leases SET expires_at = clock_timestamp() WHERE name = $1 AND token = $2`;
+WITH old AS (
+  DELETE FROM acmectl.leases WHERE expires_at < clock_timestamp() - interval '1 day'
+), ended AS (
+  UPDATE acmectl.leases SET expires_at = clock_timestamp() WHERE name = $1 AND token = $2
+  RETURNING name
+)
+SELECT ${notify("'lease ' || name")} FROM ended`;
 
 /** Changes that are made together or not at all; none if this run took the certificate's lease and has lost it. */
 export async function fenced<T>(

@@ -9,6 +9,7 @@ import { openDatabase, type Database } from "./database.ts";
 import { openHosts } from "./hosts.ts";
 import { openJournal, openPendingHooks } from "./journal.ts";
 import { leaseRows } from "./leases.ts";
+import { openNotices } from "./notices.ts";
 import { openLedger } from "./ledger.ts";
 import { placeOf } from "./place.ts";
 import { readVersion } from "./versions.ts";
@@ -20,12 +21,16 @@ export async function openPostgresStore(url: string, tools: SharedTools): Promis
   const place = await placeOf(url, tools);
   const database = openDatabase(place, tools);
   const check = schemaCheck(database);
-  const leases = openLeases(leaseRows(database), { ...tools, check });
+  const notices = openNotices(database.place, tools);
+  const leases = openLeases(leaseRows(database, notices), { ...tools, check });
   const { tokenOf, assertHeld } = leases;
   const shared = { ...tools, database, check, tokenOf, assertHeld };
   const parts = {
     accounts: openAccounts({ ...shared, rows: accountRows(shared) }),
-    certificates: openCertificates(shared),
+    certificates: {
+      ...openCertificates(shared),
+      onCommit: (listener: () => void) => notices.on("versions", listener),
+    },
     journal: openJournal(shared),
     ledger: openLedger(shared),
     hosts: openHosts(shared),

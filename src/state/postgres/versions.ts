@@ -7,6 +7,7 @@ import type { HeldCertificate, Lock, NewVersion, RefusedCertificate } from "../s
 import type { Statements } from "./database.ts";
 import { assertLease, fenced, fencedCount } from "./leases.ts";
 import type { Shared } from "./shared.ts";
+import { notify } from "./notices.ts";
 import { indexValues } from "./due-index.ts";
 import { storedOrBroken, type Row } from "./stored.ts";
 
@@ -34,9 +35,11 @@ export async function commitVersion(
       row == null || row.request === null
         ? undefined
         : storedOrBroken({ ...row, name, held: next, meta, hosts: null }, database);
-    await statements.count(
-      `UPDATE acmectl.certificates SET held = $2, due = $3, look = $4, revision = $5
-       WHERE name = $1`,
+    await statements.rows(
+      `WITH updated AS (
+         UPDATE acmectl.certificates SET held = $2, due = $3, look = $4, revision = $5
+         WHERE name = $1 RETURNING name)
+       SELECT ${notify("'versions'")} FROM updated`,
       [name, next, ...(after ? indexValues(after, shared) : [undefined, undefined]), randomUUID()],
     );
     await statements.count("DELETE FROM acmectl.versions WHERE name = $1 AND version <= $2", [

@@ -3,6 +3,7 @@
  * shared state alone. A run that was paused past it finds another token, or an end in the past, and changes nothing.
  */
 import { randomBytes } from "node:crypto";
+import { openBell } from "../../bell.ts";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { messageOf } from "../../errors.ts";
@@ -40,6 +41,8 @@ export interface LeaseRows {
   /** Rejects with `lostProblem` unless the lease has this token and has not ended. */
   assert(name: string, token: string): Promise<void>;
   end(lease: Taken): Promise<void>;
+  /** Calls `listener` when this lease is given back, until the function that it returns is called. Some may be missed. */
+  onEnd?(name: string, listener: () => void): () => void;
   /** As `Store.claim`, where rows can be searched; answers the certificate and the token of its lease. */
   claim?(wanted: {
     readonly names: readonly string[];
@@ -170,9 +173,28 @@ type Wanted = Parameters<Store["lock"]>[1] & LeaseTools & { readonly name: strin
 
 /** Milliseconds between looks at a lease that another run has. */
 const longestPause = 500;
+/** A longer wait is worth a connection of its own. */
+const longWait = 100;
 
 async function acquire(rows: LeaseRows, wanted: Wanted): Promise<string> {
-  const { name, leaseTime, wait, signal, clock, onWait } = wanted;
+  const bell = openBell(wanted);
+  let stop: (() => void) | undefined;
+  const pauseFor = async (milliseconds: number) => {
+    if (milliseconds >= longWait) stop ??= rows.onEnd?.(wanted.name, bell.ring);
+    await bell.sleep(milliseconds);
+  };
+  try {
+    return await takeWhenFree(rows, wanted, pauseFor);
+  } finally {
+    stop?.();
+  }
+}
+
+async function takeWhenFree(
+  rows: LeaseRows,
+  { name, leaseTime, wait, signal, clock, onWait }: Wanted,
+  pauseFor: (milliseconds: number) => Promise<void>,
+): Promise<string> {
   const deadline = clock.monotonic() + wait;
   const me = await thisProcess(name, randomBytes(16).toString("hex"), clock.now());
   let reported: string | undefined;
@@ -190,7 +212,7 @@ async function acquire(rows: LeaseRows, wanted: Wanted): Promise<string> {
     if (left <= 0) throw lockedProblem(name, other, wait);
     if (reported !== other.token) onWait?.(await waitedFor(other));
     reported = other.token;
-    await clock.sleep(Math.min(pause, left), signal);
+    await pauseFor(Math.min(pause, left));
   }
 }
 
