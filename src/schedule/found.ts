@@ -5,13 +5,15 @@ import { codeOf } from "../errors.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { environmentFileIn, isOurs, readCrontab } from "./cron.ts";
 import type { Machine } from "./machine.ts";
-import { readUnits, type Units } from "./systemd.ts";
+import { readUnits, runUnitPath, type Units } from "./systemd.ts";
 import { type Times, timesOfCalendar, timesOfLine } from "./times.ts";
 import { unitMark } from "./units.ts";
 
 /** What `schedule install` has written here, for either scheduler. */
 export interface Found {
   readonly units: Units | undefined;
+  /** The unit of the service, if `schedule install --service` has written it. */
+  readonly service: string | undefined;
   /** All lines; undefined where there is no crontab(1). */
   readonly crontab: readonly string[] | undefined;
   readonly lines: readonly string[];
@@ -21,12 +23,14 @@ export interface Found {
 
 /** Reads both schedulers, as far as they can be read. */
 export async function findSchedules(machine: Machine): Promise<Found> {
-  const [units, crontab] = await Promise.all([
+  const [units, crontab, service] = await Promise.all([
     readable(readUnits(machine)),
     readable(readCrontab(machine)),
+    readFile(runUnitPath(machine), "utf8").catch(() => ""),
   ]);
   return {
     units: units.read,
+    service: service.startsWith(unitMark) ? service : undefined,
     crontab: crontab.read,
     lines: (crontab.read ?? []).filter(isOurs),
     unread: { units: units.problem, crontab: crontab.problem },
@@ -55,8 +59,8 @@ export function timesIn({ units, lines }: Found): Times | undefined {
   return timesOfCalendar(units?.timer ?? "") ?? timesOfLine(lines[0] ?? "");
 }
 
-export function environmentFileOf({ units, lines }: Found): string | undefined {
-  const unit = /^EnvironmentFile=(.+)$/m.exec(units?.service ?? "")?.[1];
+export function environmentFileOf({ units, service, lines }: Found): string | undefined {
+  const unit = /^EnvironmentFile=(.+)$/m.exec(service ?? units?.service ?? "")?.[1];
   return unit?.replaceAll("%%", "%") ?? environmentFileIn(lines[0] ?? "");
 }
 
@@ -66,7 +70,7 @@ export interface Foreign {
   readonly line: string;
 }
 
-/** Every line, other than those of `schedule install`, by which cron or systemd runs `acmectl renew`. */
+/** Every line, other than those of `schedule install`, by which cron or systemd runs `acmectl renew` or `acmectl run`. */
 export async function foreignSchedules(
   { crontab = [] }: Found,
   machine: Pick<Machine, "systemCrontabs" | "unitFolder" | "packagedUnitFolder">,
@@ -99,7 +103,7 @@ async function packagedServices({
 function renewals(lines: readonly string[]): readonly string[] {
   return lines
     .filter((line) => !/^\s*[#;]/.test(line) && !isOurs(line))
-    .filter((line) => /(^|[\s/'"=])acmectl(\.js)?['"]?\s(.*\s)?renew(\s|$|['"])/.test(line));
+    .filter((line) => /(^|[\s/'"=])acmectl(\.js)?['"]?\s(run|(.*\s)?renew)(\s|$|['"])/.test(line));
 }
 
 /** The file itself, or the files in a folder; none when it cannot be read. */

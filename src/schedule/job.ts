@@ -47,25 +47,19 @@ const quietSignal = ["--disable-sigusr1"].filter((option) =>
 );
 
 /** The words after Node.js and its options. */
-export function wordsOf(
-  { program, stateFolder, statePlace = stateFolder, stateArguments = [], ...job }: Job,
-  { every }: Times,
+export function wordsOf(job: Job, { every }: Times): readonly string[] {
+  const wait = job.jitter ? ["--jitter"] : [];
+  return lineOf(job, ["renew", "-q", "--every", formatDuration(every * 60_000), ...wait]);
+}
+
+/** The same for a command, with what the job says of state and config. */
+export function lineOf(
+  { program, stateFolder, statePlace = stateFolder, stateArguments = [], configPath }: Job,
+  command: readonly string[],
 ): readonly string[] {
-  const { configPath, jitter } = job;
   const config = configPath === undefined ? [] : ["--config", configPath];
-  const wait = jitter ? ["--jitter"] : [];
-  const schedule = ["--every", formatDuration(every * 60_000), ...wait];
   const script = program.script === undefined ? [] : [program.script];
-  return [
-    ...script,
-    "renew",
-    "-q",
-    ...schedule,
-    "--state",
-    statePlace,
-    ...stateArguments,
-    ...config,
-  ];
+  return [...script, ...command, "--state", statePlace, ...stateArguments, ...config];
 }
 
 /** Throws a Problem if Node.js or acmectl is in a folder that is cleaned, so that the schedule would break unseen. */

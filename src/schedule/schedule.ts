@@ -12,7 +12,15 @@ import {
 } from "./found.ts";
 import { assertEnvironmentFile, assertLasting, assertOneLine, type Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
-import { assertInstallable, installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
+import {
+  assertInstallable,
+  installUnits,
+  isRunning,
+  removeRunUnit,
+  removeUnits,
+  runUnitPath,
+  type Units,
+} from "./systemd.ts";
 import { randomTimes, type Times, timesEvery } from "./times.ts";
 import { serviceUnit, timerUnit, unitName } from "./units.ts";
 
@@ -64,11 +72,15 @@ export async function installSchedule(
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
   assertRead(found, { units: true, crontab: by === "cron" }, machine);
+  refuseService(found, machine);
   const times = timesFor(options, timesIn(found), machine);
   const environmentFile = await environmentFileFor(wanted, options, found, machine);
   const plan = planOf(by, { ...wanted, environmentFile }, times, options, machine);
   await assertThere(by, found, machine);
-  if (!options.force) refuseForeign(await foreignSchedules(found, machine), by);
+  // The units that are installed replace a package's units, which have the same name.
+  const isReplaced = ({ where }: Foreign) =>
+    by === "systemd" && basename(where) === `${unitName}.service`;
+  if (!options.force) refuseForeign(await foreignSchedules(found, machine), isReplaced);
   const outcome = await settle(plan, options, found, machine);
   return { plan, every: times.every, environmentFile, outcome };
 }
@@ -85,10 +97,10 @@ async function settle(
   return found.units !== undefined || found.lines.length > 0 ? "replaced" : "installed";
 }
 
-/** The file that was asked for, else that of the installed schedule. */
-async function environmentFileFor(
+/** The file that was asked for, else that of the installed schedule or service. */
+export async function environmentFileFor(
   { environmentFile }: Job,
-  { keepEnvironmentFile = true }: InstallOptions,
+  { keepEnvironmentFile = true }: Pick<InstallOptions, "keepEnvironmentFile">,
   found: Found,
   { log }: Machine,
 ): Promise<string | undefined> {
@@ -133,7 +145,7 @@ async function isInstalled(
     return units === undefined && lines.length === 1 && lines[0] === plan.line;
   }
   const same = units?.timer === plan.units.timer && units.service === plan.units.service;
-  return same && lines.length === 0 && (await isRunning(machine));
+  return same && lines.length === 0 && (await isRunning(`${unitName}.timer`, machine));
 }
 
 /** The new one first: a failure on the way leaves two, and the next `install` one, but never none. */
@@ -148,23 +160,34 @@ async function install(plan: Plan, found: Found, machine: Machine): Promise<void
   if (found.lines.length > 0) await writeCrontab(others, machine);
 }
 
-function refuseForeign(foreign: readonly Foreign[], by: Scheduler): void {
-  // The units that are installed replace a package's units, which have the same name.
-  const isReplaced = ({ where }: Foreign) =>
-    by === "systemd" && basename(where) === `${unitName}.service`;
+/** The service renews the same certificates. */
+function refuseService({ service }: Found, machine: Machine): void {
+  if (service === undefined) return;
+  throw new Problem("config", {
+    title: "A service does the same",
+    detail: `${runUnitPath(machine)} runs acmectl as a service, which renews the same certificates.`,
+    hint: "To update the service, add --service. To use a schedule instead, run `acmectl schedule remove` first.",
+  });
+}
+
+export function refuseForeign(
+  foreign: readonly Foreign[],
+  isReplaced: (one: Foreign) => boolean,
+): void {
   const [first, ...rest] = foreign.filter((one) => !isReplaced(one));
   if (first === undefined) return;
   const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
   throw new Problem("config", {
     title: "A renewal is already scheduled",
-    detail: `${first.where} already runs acmectl renew${more}: ${first.line.trim()}`,
+    detail: `${first.where} already runs acmectl${more}: ${first.line.trim()}`,
     hint: `${stopping(first)}, then try again; --force installs another one beside it.`,
   });
 }
 
-function stopping({ where }: Foreign): string {
+function stopping({ where, line }: Foreign): string {
   if (!where.endsWith(".service")) return "Remove that line";
-  return `Run systemctl disable --now ${basename(where, ".service")}.timer`;
+  const unit = basename(where, ".service");
+  return `Run systemctl disable --now ${/\srun(\s|$)/.test(line) ? unit : `${unit}.timer`}`;
 }
 
 async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine): Promise<void> {
@@ -175,7 +198,7 @@ async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine):
       hint: "Use --by cron.",
     });
   }
-  if (by === "systemd") return assertInstallable(machine);
+  if (by === "systemd") return assertInstallable(`${unitName}.timer`, machine);
   if (crontab !== undefined) return;
   throw new Problem("machine", {
     detail: "There is no crontab command on this machine.",
@@ -186,14 +209,18 @@ async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine):
 }
 
 /** Removes what `install` wrote, and nothing else; the schedulers that had it. */
-export async function removeSchedules(machine: Machine): Promise<readonly Scheduler[]> {
+export async function removeSchedules(
+  machine: Machine,
+): Promise<readonly (Scheduler | "service")[]> {
   const found = await findSchedules(machine);
-  assertRead(found, { units: true, crontab: found.units === undefined }, machine);
-  const { units, crontab, lines } = found;
+  const { units, service, crontab, lines } = found;
+  assertRead(found, { units: true, crontab: (units ?? service) === undefined }, machine);
+  if (service !== undefined) await removeRunUnit(machine);
   if (units !== undefined) await removeUnits(machine);
   const others = (crontab ?? []).filter((line) => !isOurs(line));
   if (lines.length > 0) await writeCrontab(others, machine);
   return [
+    ...(service === undefined ? [] : (["service"] as const)),
     ...(units === undefined ? [] : (["systemd"] as const)),
     ...(lines.length === 0 ? [] : (["cron"] as const)),
   ];

@@ -2,9 +2,9 @@ import { assertRead, findSchedules, type Foreign, foreignSchedules } from "./fou
 import { writtenInterval } from "./interval.ts";
 import type { Machine } from "./machine.ts";
 import type { Scheduler } from "./schedule.ts";
-import { systemdTime, timerState, unitPaths, type Units } from "./systemd.ts";
+import { runUnitPath, systemdTime, unitPaths, unitState, type Units } from "./systemd.ts";
 import { nextAfter, type Times, timesOfCalendar, timesOfLine } from "./times.ts";
-import { unitName } from "./units.ts";
+import { runUnitName, unitName } from "./units.ts";
 
 export interface Installed {
   readonly by: Scheduler;
@@ -15,7 +15,9 @@ export interface Installed {
   readonly command: string;
   readonly next?: Date | undefined;
   readonly last?: Date | undefined;
-  /** False when the timer was stopped or disabled; undefined for cron. */
+  /** What the service of `acmectl run` says of itself; empty if it does not run. */
+  readonly service?: string | undefined;
+  /** False when the timer or the service was stopped or disabled; undefined for cron. */
   readonly active?: boolean | undefined;
 }
 
@@ -24,20 +26,36 @@ export async function showSchedules(
 ): Promise<{ installed: readonly Installed[]; foreign: readonly Foreign[] }> {
   const found = await findSchedules(machine);
   // Where one scheduler is known, the other may be unknown.
-  const needed = { units: found.lines.length === 0, crontab: found.units === undefined };
+  const isByUnit = (found.units ?? found.service) !== undefined;
+  const needed = { units: found.lines.length === 0, crontab: !isByUnit };
   assertRead(found, needed, machine);
   const timer = found.units === undefined ? [] : [await timerShown(found.units, machine)];
+  const service = found.service === undefined ? [] : [await serviceShown(found.service, machine)];
   const lines = found.lines.map((line) => lineShown(line, machine));
   const foreign = await foreignSchedules(found, machine);
-  return { installed: [...timer, ...lines], foreign };
+  return { installed: [...service, ...timer, ...lines], foreign };
 }
 
+async function serviceShown(unit: string, machine: Machine): Promise<Installed> {
+  const state = machine.systemd ? await unitState(`${runUnitName}.service`, machine) : {};
+  return {
+    by: "systemd",
+    where: runUnitPath(machine),
+    command: commandOf(unit) ?? "unknown",
+    every: undefined,
+    service: state["StatusText"] ?? "",
+    active: state["ActiveState"] === "active",
+  };
+}
+
+const commandOf = (unit: string) => /^ExecStart=(.*)$/m.exec(unit)?.[1];
+
 async function timerShown(units: Units, machine: Machine): Promise<Installed> {
-  const state = machine.systemd ? await timerState(machine) : {};
+  const state = machine.systemd ? await unitState(`${unitName}.timer`, machine) : {};
   return {
     by: "systemd",
     where: unitPaths(machine).timer,
-    command: /^ExecStart=(.*)$/m.exec(units.service)?.[1] ?? `${unitName}.service is missing`,
+    command: commandOf(units.service) ?? `${unitName}.service is missing`,
     every: intervalOf(timesOfCalendar(units.timer)),
     next: systemdTime(state["NextElapseUSecRealtime"]),
     last: systemdTime(state["LastTriggerUSec"]),

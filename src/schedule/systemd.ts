@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { codeOf, systemReason } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import { type Machine, runProgram } from "./machine.ts";
-import { unitMark, unitName } from "./units.ts";
+import { runUnitName, unitMark, unitName } from "./units.ts";
 
 export interface Units {
   readonly timer: string;
@@ -16,6 +16,11 @@ export function unitPaths({ unitFolder }: Pick<Machine, "unitFolder">): Units {
   return { timer: at("timer"), service: at("service") };
 }
 
+/** Where the unit of `acmectl run` is, whether it exists or not. */
+export function runUnitPath({ unitFolder }: Pick<Machine, "unitFolder">): string {
+  return join(unitFolder, `${runUnitName}.service`);
+}
+
 /** The texts of the units; undefined when there are none. Units of the same name that are not ours are a Problem. */
 export async function readUnits(machine: Pick<Machine, "unitFolder">): Promise<Units | undefined> {
   const paths = unitPaths(machine);
@@ -24,7 +29,8 @@ export async function readUnits(machine: Pick<Machine, "unitFolder">): Promise<U
   return { timer: timer ?? "", service: service ?? "" };
 }
 
-async function readUnit(path: string): Promise<string | undefined> {
+/** Undefined when it does not exist; one that is not ours is a Problem. */
+export async function readUnit(path: string): Promise<string | undefined> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return undefined;
     throw refused("read", path, error);
@@ -37,9 +43,9 @@ async function readUnit(path: string): Promise<string | undefined> {
 }
 
 /** Throws the Problem that `installUnits` would meet: a folder that cannot be written, or no session of a user's systemd. */
-export async function assertInstallable(machine: Machine): Promise<void> {
+export async function assertInstallable(unit: string, machine: Machine): Promise<void> {
   await assertWritable(machine.unitFolder);
-  await systemctl(["show", `${unitName}.timer`, "--property=ActiveState"], machine);
+  await systemctl(["show", unit, "--property=ActiveState"], machine);
 }
 
 async function assertWritable(folder: string): Promise<void> {
@@ -53,38 +59,67 @@ async function assertWritable(folder: string): Promise<void> {
 
 export async function installUnits(units: Units, machine: Machine): Promise<void> {
   const paths = unitPaths(machine);
+  const files = [
+    [paths.service, units.service],
+    [paths.timer, units.timer],
+  ] as const;
+  await writeAndStart(files, `${unitName}.timer`, machine);
+}
+
+export async function installRunUnit(unit: string, machine: Machine): Promise<void> {
+  await writeAndStart([[runUnitPath(machine), unit]], `${runUnitName}.service`, machine);
+}
+
+async function writeAndStart(
+  files: readonly (readonly [path: string, text: string])[],
+  started: string,
+  machine: Machine,
+): Promise<void> {
   await mkdir(machine.unitFolder, { recursive: true }).catch((error: unknown) => {
     throw refused("made", machine.unitFolder, error);
   });
-  await replaceFile(paths.service, units.service);
-  await replaceFile(paths.timer, units.timer);
+  for (const [path, text] of files) await replaceFile(path, text);
   await systemctl(["daemon-reload"], machine);
-  await systemctl(["enable", `${unitName}.timer`], machine);
-  // A timer that runs keeps its old times until it is restarted.
-  await systemctl(["restart", `${unitName}.timer`], machine);
+  await systemctl(["enable", started], machine);
+  // What runs keeps its old settings until it is restarted.
+  await systemctl(["restart", started], machine);
 }
 
 /** Stops the timer and removes the units. A renewal that is running continues. */
 export async function removeUnits(machine: Machine): Promise<void> {
-  const paths = unitPaths(machine);
-  await systemctl(["disable", "--now", `${unitName}.timer`], machine);
-  await rm(paths.timer, { force: true });
-  await rm(paths.service, { force: true });
+  await stopAndRemove(`${unitName}.timer`, Object.values(unitPaths(machine)), machine);
+}
+
+/** Stops the service, which ends what is under way, and removes its unit. */
+export async function removeRunUnit(machine: Machine): Promise<void> {
+  await stopAndRemove(`${runUnitName}.service`, [runUnitPath(machine)], machine);
+}
+
+async function stopAndRemove(
+  stopped: string,
+  paths: readonly string[],
+  machine: Machine,
+): Promise<void> {
+  await systemctl(["disable", "--now", stopped], machine);
+  for (const path of paths) await rm(path, { force: true });
   await systemctl(["daemon-reload"], machine);
 }
 
-/** The state of the timer; empty where systemd cannot be asked. */
-export async function timerState(machine: Machine): Promise<Readonly<Record<string, string>>> {
-  const properties = "ActiveState,UnitFileState,NextElapseUSecRealtime,LastTriggerUSec";
-  const words = [...scope(machine), "show", `${unitName}.timer`, `--property=${properties}`];
+/** The state of a unit; empty where systemd cannot be asked. */
+export async function unitState(
+  unit: string,
+  machine: Machine,
+): Promise<Readonly<Record<string, string>>> {
+  const properties = "ActiveState,UnitFileState,StatusText,NextElapseUSecRealtime,LastTriggerUSec";
+  const words = [...scope(machine), "show", unit, `--property=${properties}`];
   const ended = await runProgram("systemctl", words, machine);
   const lines = ended?.code === 0 ? ended.stdout.split("\n") : [];
   return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)));
 }
 
-/** True when the timer waits for its time, and will after a restart. */
-export async function isRunning(machine: Machine): Promise<boolean> {
-  const { ActiveState: active, UnitFileState: enabled } = await timerState(machine);
+/** True when the timer waits for its time, or the service runs, and will after a restart. */
+export async function isRunning(unit: string, machine: Machine): Promise<boolean> {
+  const { ActiveState: active, UnitFileState: enabled } = await unitState(unit, machine);
   return active === "active" && enabled === "enabled";
 }
 
@@ -104,7 +139,7 @@ async function systemctl(args: readonly string[], machine: Machine): Promise<voi
     detail: `systemctl ${words.join(" ")} failed: ${ended?.stderr.trim() || "there is no systemctl"}`,
     hint:
       machine.uid === 0
-        ? "Look at `systemctl status acmectl-renew.timer`, or use cron: acmectl schedule install --by cron."
+        ? `Look at \`systemctl status ${args.find((word) => word.startsWith("acmectl-")) ?? `${unitName}.timer`}\`, or use cron: acmectl schedule install --by cron.`
         : "A user's systemd needs a session of its own (log in, not su or sudo). Or use cron: acmectl schedule install --by cron.",
   });
 }

@@ -1,8 +1,10 @@
 import { sep } from "node:path";
-import { type Job, wordsOf } from "./job.ts";
+import { type Job, lineOf, wordsOf } from "./job.ts";
 import { onCalendar, type Times } from "./times.ts";
 
 export const unitName = "acmectl-renew";
+/** Of the service that `acmectl run` is. */
+export const runUnitName = "acmectl-run";
 
 /** The first line of a unit that is ours to change and to remove. */
 export const unitMark =
@@ -33,10 +35,6 @@ WantedBy=timers.target
 }
 
 export function serviceUnit(job: Job, times: Times, settings: UnitSettings): string {
-  const { node, nodeOptions } = job.program;
-  const words = [node, ...nodeOptions, ...wordsOf(job, times)].map(quotedWord);
-  const variables =
-    job.environmentFile === undefined ? "" : `EnvironmentFile=${percent(job.environmentFile)}\n`;
   return `${unitMark}
 [Unit]
 Description=Renew TLS certificates with acmectl
@@ -45,8 +43,44 @@ After=network-online.target nss-lookup.target
 
 [Service]
 Type=oneshot
-ExecStart=${words.join(" ")}
-${variables}UMask=0077
+ExecStart=${execStart(job, wordsOf(job, times))}
+${lastSettings(job, settings)}`;
+}
+
+/** The unit of `acmectl run`, as docs/run.md shows it. `listen`: places of its health checks. */
+export function runUnit(job: Job, listen: readonly string[], settings: UnitSettings): string {
+  const places = listen.flatMap((place) => ["--listen", place]);
+  return `${unitMark}
+[Unit]
+Description=Issue and renew TLS certificates with acmectl
+Wants=network-online.target
+After=network-online.target nss-lookup.target
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=${execStart(job, lineOf(job, ["run", ...places]))}
+ExecReload=/bin/kill -HUP $MAINPID
+WatchdogSec=5min
+Restart=on-failure
+RestartSec=10s
+# A config that cannot be used does not get better by itself.
+RestartPreventExitStatus=2
+RuntimeDirectory=acmectl
+${lastSettings(job, settings)}
+[Install]
+WantedBy=${settings.root ? "multi-user" : "default"}.target
+`;
+}
+
+function execStart({ program: { node, nodeOptions } }: Job, words: readonly string[]): string {
+  return [node, ...nodeOptions, ...words].map(quotedWord).join(" ");
+}
+
+function lastSettings(job: Job, settings: UnitSettings): string {
+  const variables =
+    job.environmentFile === undefined ? "" : `EnvironmentFile=${percent(job.environmentFile)}\n`;
+  return `${variables}UMask=0077
 # On a stop, acmectl itself cleans up its challenges and ends its hooks.
 KillMode=mixed
 TimeoutStopSec=90s

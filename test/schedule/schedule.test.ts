@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readFile, readdir, rm, writeFile, symlink } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { VersionMeta } from "../../src/certificate.ts";
@@ -10,70 +10,16 @@ import {
   rareSchedule,
   writtenInterval,
 } from "../../src/schedule/interval.ts";
-import { assertEnvironmentFile, installedProgram, type Job } from "../../src/schedule/job.ts";
-import type { Machine } from "../../src/schedule/machine.ts";
-import {
-  type InstallOptions,
-  installSchedule,
-  removeSchedules,
-} from "../../src/schedule/schedule.ts";
+import { assertEnvironmentFile, installedProgram } from "../../src/schedule/job.ts";
+import { removeSchedules } from "../../src/schedule/schedule.ts";
 import { showSchedules } from "../../src/schedule/show.ts";
 import { recordingLog } from "../../src/testing.ts";
-import { schedulerPath } from "../support/scheduled.ts";
 import { runHint } from "../support/shell.ts";
 import { acmectl } from "../support/spawn.ts";
-import { testClock } from "../support/clock.ts";
-import { temporaryFolder } from "../support/state.ts";
+import { pretend } from "./pretend.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;
-
-async function pretend(changes: Partial<Machine> = {}) {
-  const folder = await temporaryFolder();
-  const log = recordingLog();
-  const machine: Machine = {
-    uid: 0,
-    env: { HOME: folder.path, PATH: schedulerPath },
-    log,
-    clock: testClock(new Date(2026, 10, 22, 10, 0)),
-    signal: new AbortController().signal,
-    systemd: true,
-    unitFolder: join(folder.path, "units"),
-    packagedUnitFolder: join(folder.path, "packaged"),
-    systemCrontabs: [join(folder.path, "crontab.system"), join(folder.path, "cron.d")],
-    program: { node: "/usr/bin/node", nodeOptions: [], script: "/usr/lib/acmectl/bin/acmectl.js" },
-    temporaryFolders: ["/tmp"],
-    random: () => 0.3,
-    ...changes,
-  };
-  const job: Job = {
-    program: machine.program,
-    stateFolder: "/var/lib/acmectl",
-    configPath: "/etc/acmectl/config.yaml",
-    jitter: true,
-  };
-  const install = (options: Partial<InstallOptions> = {}, of: Partial<Job> = {}) =>
-    installSchedule(
-      { ...job, ...of },
-      { force: false, dryRun: false, writable: [], needed: 720, ...options },
-      machine,
-    );
-  const text = (name: string) => readFile(join(folder.path, name), "utf8").catch(() => undefined);
-  const put = (name: string, content: string) => writeFile(join(folder.path, name), content);
-  return {
-    machine,
-    said: () => log.entries.map(({ message }) => message).join("\n"),
-    install,
-    text,
-    put,
-    folder: folder.path,
-    units: async () =>
-      (await readdir(machine.unitFolder).catch((): string[] => [])).toSorted((a, b) =>
-        a.localeCompare(b),
-      ),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-  };
-}
 
 const line =
   "18 3,15 * * * PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state /var/lib/acmectl --config /etc/acmectl/config.yaml # acmectl schedule";

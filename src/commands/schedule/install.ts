@@ -3,6 +3,8 @@ import { dirname, resolve } from "node:path";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { line, type Result, verbatim } from "../../result.ts";
 import { durationOf } from "../../dates.ts";
+import { listenFlags } from "../../options/declared/respond.ts";
+import { Problem } from "../../problem.ts";
 import {
   intervalFor,
   parsedInterval,
@@ -13,6 +15,7 @@ import {
 import type { Job } from "../../schedule/job.ts";
 import { type Machine, thisMachine } from "../../schedule/machine.ts";
 import { type Installation, installSchedule, schedulers } from "../../schedule/schedule.ts";
+import { installService, type ServiceInstallation } from "../../schedule/service.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
 import { intervals } from "../../schedule/times.ts";
 import { storedCertificates } from "../../status/certificates.ts";
@@ -52,6 +55,11 @@ const options = {
       "Folder outside /etc, /run, /srv and /var that deploy steps and hooks may write to.",
     placeholder: "DIR",
   },
+  service: {
+    type: "boolean",
+    description: "Install `acmectl run` as a service of systemd, instead of a schedule.",
+  },
+  listen: listenFlags.listen,
   force: {
     type: "boolean",
     description: "Install despite a renewal set up by hand, or acmectl in a temporary folder.",
@@ -63,13 +71,14 @@ type Flags = OptionsOf<typeof options>;
 
 export const command = defineCommand({
   name: "schedule install",
-  summary: "Run `acmectl renew` regularly, by systemd or cron",
+  summary: "Renew certificates regularly, by systemd or cron",
   description:
-    "Uses a systemd timer where systemd runs, else a crontab line, for root or the current user. Runs every six hours, and more often for certificates that live less than three days. Installing again updates the one schedule and keeps its times.",
+    "Uses a systemd timer where systemd runs, else a crontab line, for root or the current user. Runs every six hours, and more often for certificates that live less than three days. Installing again updates the one schedule and keeps its times. With --service, `acmectl run` is installed instead, which works when something is due.",
   examples: [
     "acmectl schedule install",
     "acmectl schedule install --dry-run",
     "acmectl schedule install --every 1h",
+    "acmectl schedule install --service --listen 127.0.0.1:9402",
     "acmectl schedule install --by cron --environment-file /etc/acmectl/environment",
   ],
   options,
@@ -78,15 +87,24 @@ export const command = defineCommand({
     const job = await jobOf(flags, machine, context);
     const { certificates } = await storedCertificates(await context.store());
     const held = certificates.flatMap((one) => one.held ?? []);
-    const writable = [...(flags.writable ?? []), ...foldersOf(certificates)];
-    const wishes = {
-      by: flags.by,
-      every: flags.every === undefined ? undefined : parsedInterval(flags.every),
-      needed: intervalFor(held),
+    const folders = [...(flags.writable ?? []), ...foldersOf(certificates)];
+    const both = {
       force: flags.force === true,
       dryRun: flags.dryRun === true,
       keepEnvironmentFile: flags.environmentFile !== "none",
-      writable: [...new Set(writable)].toSorted(),
+      writable: [...new Set(folders)].toSorted(),
+    };
+    assertTogether(flags, context);
+    if (flags.service === true) {
+      const installed = await installService(job, { ...both, listen: flags.listen ?? [] }, machine);
+      warnOfVariables(installed, context);
+      return presentService(installed, machine);
+    }
+    const wishes = {
+      ...both,
+      by: flags.by,
+      every: flags.every === undefined ? undefined : parsedInterval(flags.every),
+      needed: intervalFor(held),
     };
     const installation = await installSchedule(job, wishes, machine);
     const { every } = installation;
@@ -96,6 +114,20 @@ export const command = defineCommand({
     return present(installation, machine);
   },
 });
+
+/** The service has no times; a schedule answers nobody. */
+function assertTogether({ service }: Flags, { sourceOf }: Context): void {
+  const others = service === true ? ["by", "every", "jitter"] : ["listen"];
+  const given = others.map(sourceOf).find((from) => !["not given", "default"].includes(from));
+  if (given === undefined) return;
+  throw new Problem("usage", {
+    detail:
+      service === true
+        ? `${given} is for a schedule, and --service installs none.`
+        : `${given} is for --service.`,
+    hint: service === true ? "Leave it out." : "Add --service, or leave it out.",
+  });
+}
 
 async function jobOf(
   { environmentFile, jitter }: Flags,
@@ -128,7 +160,10 @@ function foldersOf(certificates: readonly StoredCertificate[]): readonly string[
 }
 
 /** Variables of this shell are not set when the scheduler runs. */
-function warnOfVariables({ environmentFile }: Installation, { env, log }: Context): void {
+function warnOfVariables(
+  { environmentFile }: Pick<Installation, "environmentFile">,
+  { env, log }: Context,
+): void {
   const carried = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
   const lost = Object.keys(env).filter((name) => name.startsWith("ACMECTL_") && !carried.has(name));
   if (lost.length === 0 || environmentFile !== undefined) return;
@@ -162,4 +197,21 @@ function present({ plan, every, outcome }: Installation, machine: Machine): Resu
     "A user's timer runs only while the user is logged in. To run it always: loginctl enable-linger";
   const warnings = by === "systemd" && machine.uid !== 0 ? [line(linger, "warn")] : [];
   return { document, view: [line(text, "good"), ...warnings] };
+}
+
+function presentService({ path, unit, outcome }: ServiceInstallation, machine: Machine): Result {
+  const files = [{ path, content: unit }];
+  const document = { outcome, by: "systemd", service: true, files };
+  if (outcome === "dry-run") return { document, view: [verbatim(`# ${path}\n${unit}`)] };
+  const text = {
+    installed: `Installed and started the service ${path}.`,
+    replaced: `Updated and restarted the service ${path}.`,
+    unchanged: `The service ${path} is up to date and runs.`,
+  }[outcome];
+  const linger =
+    "A user's service runs only while the user is logged in. To run it always: loginctl enable-linger";
+  return {
+    document,
+    view: [line(text, "good"), ...(machine.uid === 0 ? [] : [line(linger, "warn")])],
+  };
 }

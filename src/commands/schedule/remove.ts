@@ -5,12 +5,13 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "schedule remove",
-  summary: "Remove the schedule that `acmectl schedule install` set up",
+  summary: "Remove the schedule or service that `acmectl schedule install` set up",
   options: {},
   async run(_, context) {
     const by = await removeSchedules(thisMachine(context));
     const isRemoved = by.length > 0;
-    const removed = "Removed the schedule. Certificates are no longer renewed automatically.";
+    const what = by.includes("service") ? "service" : "schedule";
+    const removed = `Removed the ${what}. Certificates are no longer renewed automatically.`;
     const view = isRemoved ? line(removed, "good") : line("There is no schedule to remove.", "dim");
     return { document: { outcome: isRemoved ? "removed" : "unchanged", by }, view: [view] };
   },

@@ -9,7 +9,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "schedule show",
-  summary: "Show what runs `acmectl renew`, when next, and how the last attempt ended",
+  summary: "Show what renews certificates regularly, when next, and how the last attempt ended",
   options: {},
   async run(_, context): Promise<Result> {
     const { installed, foreign } = await showSchedules(thisMachine(context));
@@ -38,7 +38,9 @@ function viewOf(
   attempt: Attempt | undefined,
 ): readonly Block[] {
   if (installed.length + foreign.length === 0)
-    return [line("Nothing runs acmectl renew. Set it up: acmectl schedule install", "warn")];
+    return [
+      line("Nothing renews certificates regularly. Set it up: acmectl schedule install", "warn"),
+    ];
   return [
     ...installed.map((one) => fieldsOf(one, attempt)),
     ...foreign.map((one) => line(`Run by ${one.where}: ${one.line.trim()}`)),
@@ -46,18 +48,20 @@ function viewOf(
 }
 
 function fieldsOf(
-  { by, where, every, command, next, last, active }: Installed,
+  { by, where, every, service, command, next, last, active }: Installed,
   attempt: Attempt | undefined,
 ): Block {
-  const inactive = "not active; start it with: acmectl schedule install";
+  const again = service === undefined ? "" : " --service";
+  const inactive = `not active; start it with: acmectl schedule install${again}`;
   const ended = attempt && `${dateOf(attempt.at)} ${attempt.name}: ${attempt.outcome}`;
   return fields([
     ["Run by", by],
     ["Where", where],
-    ["Every", every ?? "unknown"],
+    ["Every", service === undefined ? (every ?? "unknown") : "when something is due"],
     ["Command", command],
     ["State", active === false ? inactive : undefined, "bad"],
-    ["Next", next === undefined ? "unknown" : dateOf(next)],
+    ["Status", service],
+    ["Next", next === undefined ? (service === undefined ? "unknown" : undefined) : dateOf(next)],
     ["Last run", last && dateOf(last)],
     ["Last attempt", ended ?? "none"],
   ]);
