@@ -141,7 +141,11 @@ describe("schedule install --service", () => {
     await using folder = await temporaryFolder("acmectl-unit-");
     const file = join(folder.path, "acmectl-run.service");
     await writeFile(file, documented.replace("/usr/bin/acmectl", process.execPath));
-    const { stdout, stderr } = await promisify(execFile)(analyze ?? "", ["verify", "--man=no", file]);
+    const { stdout, stderr } = await promisify(execFile)(analyze ?? "", [
+      "verify",
+      "--man=no",
+      file,
+    ]);
     expect(`${stdout}${stderr}`).not.toMatch(/acmectl-run\.service/);
   });
 });
