@@ -12,7 +12,7 @@ import { hasPostgres, startPostgres, type Postgres } from "../support/servers/po
 import { acmectl } from "../support/spawn.ts";
 import { temporaryFolder } from "../support/state.ts";
 import { newVersion, requestOf } from "../state/material.ts";
-import { openAt } from "../state/postgres/state.ts";
+import { openAt } from "../state/shared/state.ts";
 import { never } from "../state/state.ts";
 
 const day = 86_400_000;
