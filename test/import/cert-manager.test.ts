@@ -92,6 +92,7 @@ test("the configurations of cert-manager's documentation become a config that va
     "by-dns-6": expect.objectContaining({
       managedIdentity: true,
       clientId: "00000000-0000-0000-0000-000000000004",
+      tenantId: "00000000-0000-0000-0000-000000000003",
     }),
     "by-dns-7": expect.objectContaining({ use: "digitalocean", dns: none }),
     "by-dns-8": expect.objectContaining({
@@ -165,13 +166,18 @@ test("says what has no equivalent", async () => {
     "encoding PKCS1: acmectl writes keys as PKCS#8",
     "duration is left out, since the issuer does not have enableDurationFeature",
     expect.stringContaining("renewBefore has no equivalent"),
-    "isCA: ACME CAs issue no CA certificates",
   ]);
   expect(of("Certificate web/stores").join()).toContain("keystores.jks has no equivalent");
-  expect(of("Certificate api/stores").join()).toContain("keys of Ed25519 are not supported");
+  expect(of("Certificate api/stores")).toEqual([
+    expect.stringContaining("keys of Ed25519 are not supported"),
+    expect.stringContaining("set the variable KEYSTORE_PASSWORD"),
+    expect.stringContaining("truststore.p12 is not written"),
+    "signatureAlgorithm: the CA chooses how it signs",
+  ]);
   expect(of("Certificate api/orphan")).toEqual(["its issuer was not imported"]);
   expect(of("ClusterIssuer self-signed")).toEqual(["it is not an ACME CA (selfSigned)"]);
   expect(of("ClusterIssuer eab").join()).toContain("skipTLSVerify");
+  expect(of("ClusterIssuer gateway").join()).toContain("port of a parentRef");
   expect(of("Issuer web/http-old").join()).toContain("podTemplate");
   expect(of("Issuer web/by-dns").join()).toContain("acmectl has no solver for akamai");
   expect(of("Ingress web/shop").join()).toContain("import that from the cluster");

@@ -33,8 +33,12 @@ export function translateCertificate(
     duration !== undefined && !issuer.sendsDuration
       ? ["duration is left out, since the issuer does not have enableDurationFeature"]
       : [];
-  const foreign = unknown.flatMap(([field, what]) => (Object.hasOwn(spec, field) ? [what] : []));
+  const foreign = unknown.flatMap(([field, what]) => (isSet(spec[field]) ? [what] : []));
   return { entry, notes: [...key.notes, ...secret.notes, ...unsent, ...foreign] };
+}
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== false;
 }
 
 const unknown: readonly (readonly [string, string])[] = [
@@ -45,6 +49,9 @@ const unknown: readonly (readonly [string, string])[] = [
   ["subject", "subject: ACME CAs set the subject themselves"],
   ["literalSubject", "literalSubject: ACME CAs set the subject themselves"],
   ["isCA", "isCA: ACME CAs issue no CA certificates"],
+  ["otherNames", "otherNames: ACME CAs issue for DNS names and IP addresses only"],
+  ["nameConstraints", "nameConstraints: ACME CAs issue no CA certificates"],
+  ["signatureAlgorithm", "signatureAlgorithm: the CA chooses how it signs"],
   ["usages", "usages: the CA sets the usages of the key"],
 ];
 
@@ -89,6 +96,7 @@ function secretOf(spec: Json, namespace: string, refer: Refer) {
   const types = formats.map((one: Json) => String(one["type"]));
   const store = recordIn({ pkcs12 }, "pkcs12");
   const wantsStore = store["create"] === true;
+  const password = refer(recordIn(store, "passwordSecretRef"));
   const keys = {
     ...(types.includes("CombinedPEM") ? { "tls-combined.pem": "combined" } : {}),
     ...(wantsStore ? { "keystore.p12": "pkcs12" } : {}),
@@ -97,13 +105,16 @@ function secretOf(spec: Json, namespace: string, refer: Refer) {
     secret: textIn(spec, "secretName"),
     namespaces: [namespace],
     keys: someOf(keys),
-    password: wantsStore ? refer(recordIn(store, "passwordSecretRef")) : undefined,
+    password: wantsStore ? (password ?? "env:KEYSTORE_PASSWORD") : undefined,
     profile: wantsStore ? profileOf(store) : undefined,
     alias: wantsStore ? textIn(store, "alias") : undefined,
     labels: someOf(textsIn(template, "labels")),
     annotations: someOf(textsIn(template, "annotations")),
   });
   const notes = [
+    ...(wantsStore && password === undefined
+      ? ["keystores.pkcs12 has its password in the Certificate: set the variable KEYSTORE_PASSWORD"]
+      : []),
     ...(wantsStore
       ? ["truststore.p12 is not written; the CA of an ACME certificate is in the chain"]
       : []),

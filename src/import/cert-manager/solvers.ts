@@ -43,15 +43,15 @@ function byHttp(http01: Json): Translated {
       return `${namespace ? `${namespace}/` : ""}${name}${section ? `#${section}` : ""}`;
     });
     const labels = someOf(textsIn(route, "labels"));
-    return {
-      entry: defined({
-        use: "kubernetes",
-        gateways,
-        labels,
-        serviceType: textIn(route, "serviceType"),
-      }),
-      notes,
-    };
+    const foreign = parents.flatMap((parent) => [
+      ...noteIf(parent, "port", "port of a parentRef has no equivalent: give the listener's name"),
+      ...((textIn(parent, "kind") ?? "Gateway") === "Gateway"
+        ? []
+        : [`parentRefs of the kind ${textIn(parent, "kind")} have no equivalent: give a Gateway`]),
+    ]);
+    const serviceType = textIn(route, "serviceType");
+    const entry = defined({ use: "kubernetes", gateways, labels, serviceType });
+    return { entry, notes: [...notes, ...foreign] };
   }
   const metadata = recordIn(recordIn(at, "ingressTemplate"), "metadata");
   const className = textIn(at, "class");
@@ -136,7 +136,7 @@ const providers: Readonly<Record<string, Provider>> = {
         subscriptionId: textIn(setting, "subscriptionID"),
         resourceGroup: textIn(setting, "resourceGroupName"),
         zone: textIn(setting, "hostedZoneName"),
-        tenantId: textIn(setting, "tenantID"),
+        tenantId: textIn(setting, "tenantID") ?? textIn(identity, "tenantID"),
         clientId: textIn(setting, "clientID") ?? textIn(identity, "clientID"),
         clientSecret: refer(recordIn(setting, "clientSecretSecretRef")),
         environment: textIn(setting, "environment"),
