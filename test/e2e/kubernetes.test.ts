@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -20,6 +21,7 @@ import {
 import { startChallengeDns } from "../support/servers/challtestsrv.ts";
 import {
   type Cluster,
+  definitionsOf,
   hasCluster,
   outerAddress,
   startCluster,
@@ -288,6 +290,27 @@ certificates:
     expect(await message("other", true)).toBeUndefined();
     expect(await message("fixed", true)).toContain("it is immutable");
     expect(await message("opaque", true)).toContain("its type is Opaque, not kubernetes.io/tls");
+  });
+
+  test("cert-manager's own definitions accept the manifests of the import's tests, which it reads from the cluster", async () => {
+    const { cluster, folder } = world;
+    const fixture = new URL("../import/fixtures/cert-manager.yaml", import.meta.url).pathname;
+    const definitions = ["-f", definitionsOf("cert-manager")];
+    await cluster.kubectl(["apply", "--server-side", ...definitions]);
+    await cluster.kubectl(["wait", "--for", "condition=established", ...definitions]);
+    await cluster.kubectl(["create", "namespace", "api"]);
+    await cluster.kubectl(["apply", "--server-side", "-f", fixture]);
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const stringData = { "tls.key": privateKey.export({ type: "sec1", format: "pem" }) };
+    const metadata = { name: "by-dns-key", namespace: "web" };
+    await apply(cluster, [{ apiVersion: "v1", kind: "Secret", metadata, stringData }]);
+    const words = ["import", "cert-manager", "--kubeconfig", cluster.kubeconfig];
+    const state = ["--state", join(folder, "imported")];
+    const imported = await acmectl([...words, ...state], { env: { HOME: folder } }).ended;
+    expect(imported.code, imported.stderr).toBe(0);
+    expect(imported.stdout).toContain("hostedZoneId: DIKER8JEXAMPLE");
+    expect(imported.stdout).toContain("api-stores:");
+    expect(imported.stdout).toContain("The account of by-dns was taken over");
   });
 });
 

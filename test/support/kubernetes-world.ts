@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { parseAllDocuments, stringify } from "yaml";
-import { type Cluster, gatewayApi, type Json, outerAddress } from "./servers/kubernetes.ts";
+import { type Cluster, definitionsOf, type Json, outerAddress } from "./servers/kubernetes.ts";
 
 export interface Manifest extends Json {
   readonly kind: string;
@@ -79,7 +79,7 @@ export function account(
 
 /** Classes `nginx` and `gateway` that Traefik serves, a Gateway, and the Ingress of a shop that serves the Secret `shop-tls`. */
 export async function plantSite(cluster: Cluster, port: number): Promise<void> {
-  await cluster.kubectl(["apply", "--server-side", "-f", gatewayApi()]);
+  await cluster.kubectl(["apply", "--server-side", "-f", definitionsOf("gateway-api")]);
   const networking = "networking.k8s.io/v1";
   const gateways = "gateway.networking.k8s.io/v1";
   const metadata = { name: "shop", namespace: "acme" };

@@ -167,6 +167,11 @@ export const parts = {
     packages: ["sigs.k8s.io/gateway-api@v1.4.0/config/crd/standard"],
     programs: ["gateway-api.yaml"],
   },
+  "cert-manager": {
+    from: "module",
+    packages: ["github.com/cert-manager/cert-manager@v1.19.1/deploy/crds"],
+    programs: ["cert-manager.yaml"],
+  },
   traefik: {
     from: "go",
     packages: ["github.com/traefik/traefik/v3/cmd/traefik@v3.6.12"],

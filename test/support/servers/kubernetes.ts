@@ -17,6 +17,8 @@ export type Json = Record<string, unknown>;
 export interface Cluster extends AsyncDisposable {
   readonly port: number;
   readonly rootFile: string;
+  /** Of the administrator. */
+  readonly kubeconfig: string;
   /** Runs kubectl as the administrator; rejects with what it printed. */
   kubectl(args: readonly string[], input?: string): Promise<string>;
   /** As the administrator; GET without a body. Rejects with what the server answered. */
@@ -30,7 +32,10 @@ export interface Cluster extends AsyncDisposable {
   startTraefik(): Promise<{ readonly http: number; readonly https: number }>;
 }
 
-const parts = ["kubernetes", "etcd", "gateway-api", "traefik", "kubectl", "pebble"] as const;
+const parts = [
+  ...(["kubernetes", "etcd", "traefik", "kubectl", "pebble"] as const),
+  ...(["gateway-api", "cert-manager"] as const),
+];
 
 /** Waits until the servers are built; false, after saying so, where they cannot be. */
 export async function hasCluster(): Promise<boolean> {
@@ -47,9 +52,9 @@ export function outerAddress(): string | undefined {
   return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 }
 
-/** The file of the Gateway API's definitions. */
-export function gatewayApi(): string {
-  return find("gateway-api.yaml") ?? "";
+/** The file of the definitions of one of these. */
+export function definitionsOf(project: "gateway-api" | "cert-manager"): string {
+  return find(`${project}.yaml`) ?? "";
 }
 
 const adminToken = "test-administrator-0123456789";
@@ -90,6 +95,7 @@ export async function startCluster(): Promise<Cluster> {
   return {
     port,
     rootFile: tls.rootFile,
+    kubeconfig: admin,
     ask,
     kubeconfigOf,
     kubectl: (args, input = "") => kubectl(args, input, { KUBECONFIG: admin, HOME: folder }),
