@@ -30,6 +30,25 @@ describe.skipIf(!hasPostgres())("acmectl --state postgres://", () => {
     );
   });
 
+  test("what is promised of every run is looked for in the database, too", async () => {
+    const host = await newHost();
+    await host.run("state", "init");
+    const issued = await host.issue("-d", "d.example.test", "-d", "e.example.test");
+    expect(issued, issued.stderr).toMatchObject({ code: 0 });
+    const query = (sql: string) => server.query(new URL(host.url).pathname.slice(1), sql);
+    await query(
+      `UPDATE acmectl.versions SET private_key = replace(private_key, '.', '.a');
+       INSERT INTO acmectl.solver_values VALUES ('cf', 'key', 'PRIVATE KEY');
+       UPDATE acmectl.leases SET expires_at = now() + interval '1 hour' WHERE name LIKE 'certificate%';
+       INSERT INTO acmectl.answers VALUES ('http-01', 'd.example.test', 't', 'c', now() + interval '1 hour')`,
+    );
+    await expect(host.run("list")).rejects.toThrow(
+      /matching pair: version 1 of d\.example\.test[^]* in the table solver_values[^]* the lease certificate:[^]* an answer for d\./,
+    );
+    await query("UPDATE acmectl.certificates SET held = NULL");
+    await expect(host.run("list")).rejects.toThrow(/never goes back: d\.example\.test/);
+  });
+
   test("a password in the URL is in no output", async () => {
     const host = await newHost();
     const url = server.url("nowhere");

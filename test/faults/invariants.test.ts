@@ -8,6 +8,7 @@ import type { RequestRecord } from "../../src/test-ca/test-ca.ts";
 import { faultsOf, invariants, type Invariant } from "../support/invariants/invariants.ts";
 import type { RunSeen } from "../support/invariants/rule.ts";
 import { seeState } from "../support/invariants/state.ts";
+import { programsAfter } from "../support/invariants/surroundings.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { never, openStore } from "../state/state.ts";
 
@@ -184,6 +185,41 @@ const broken: readonly (readonly [Invariant, string, Change])[] = [
     () => ({ surroundings: { ...quiet, children: [child()] } }),
   ],
   [
+    "nothing is left running",
+    "a program of a run that was a process of its own",
+    ({ root }) => {
+      const [first, other] = [child(), child({ STATE: root })];
+      const left = programsAfter(first.process.pid ?? 0, [root]);
+      expect([left, other.argv.join(" ")]).toEqual([["sleep 60"], "sleep 60"]);
+      return { left };
+    },
+  ],
+  [
+    "what PostgreSQL has in use is a matching pair",
+    "the key of another certificate",
+    () => ({ database: { ...tables, unusable: ["version 1 of shop has another key"] } }),
+  ],
+  [
+    "what PostgreSQL has in use never goes back",
+    "an older version",
+    () => ({ database: { ...tables, held: new Map([["shop", 1]]) } }),
+  ],
+  [
+    "PostgreSQL has no secret in the clear",
+    "a key in the clear",
+    () => ({ env: { ACMECTL_STATE_KEY: "k" }, database: { ...tables, clear: ["versions"] } }),
+  ],
+  [
+    "no lease and no challenge is left in PostgreSQL",
+    "a lease",
+    () => ({ database: { ...tables, leases: ["certificate:shop"] } }),
+  ],
+  [
+    "no lease and no challenge is left in PostgreSQL",
+    "an answer",
+    () => ({ database: { ...tables, presented: ["an answer for shop.example.com"] } }),
+  ],
+  [
     "no other host is contacted",
     "a request to another place",
     () => ({
@@ -213,8 +249,16 @@ const quiet = {
   contacted: new Set<string>(),
 };
 
-function child() {
-  const process = spawn("sleep", ["60"]);
+const tables = {
+  held: new Map([["shop", 2]]),
+  unusable: [],
+  clear: [],
+  leases: [],
+  presented: [],
+};
+
+function child(env: Record<string, string> = {}) {
+  const process = spawn("sleep", ["60"], { env: { PATH: "/usr/bin:/bin", ...env } });
   onTestFinished(() => void process.kill("SIGKILL"));
   return { process, argv: ["sleep", "60"], env: [] };
 }
@@ -263,6 +307,7 @@ async function goodRun(change: Change): Promise<{ run: RunSeen }> {
   await journal(order, "MIIB");
   const before = seeState(root);
   const changed = await change({ root, key: version.privateKey, commit, journal });
+  const database = { database: tables, heldBefore: tables.held };
   const good = { words: issue, env: {}, config: "", code: 0, stdout: "Done.", stderr: "" };
-  return { run: { ...good, before, after: seeState(root), alone: true, ...changed } };
+  return { run: { ...good, before, after: seeState(root), alone: true, ...database, ...changed } };
 }

@@ -50,7 +50,7 @@ export async function run(
   const words = argvOf(line);
   const check = watchRun({ words, env }, excused);
   const [ran, surroundings] = await surrounded(() => runUnwatched(words, options));
-  check({ ...ran, surroundings });
+  await check({ ...ran, surroundings });
   return ran;
 }
 

@@ -45,12 +45,8 @@ export function acmectl(
   child.stderr.on("data", (chunk) => (stderr += String(chunk)));
   const ended = new Promise<Awaited<Spawned["ended"]>>((resolve, reject) => {
     child.on("close", (code, signal) => {
-      try {
-        check({ code, stdout, stderr });
-        resolve({ code, signal, stdout, stderr });
-      } catch (error) {
-        reject(error);
-      }
+      const checked = check({ code, stdout, stderr, pid: child.pid });
+      checked.then(() => resolve({ code, signal, stdout, stderr }), reject);
     });
   });
   return { child, ended };

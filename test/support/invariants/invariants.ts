@@ -4,11 +4,18 @@
  */
 import { orderRules } from "./orders.ts";
 import { outputRules } from "./output.ts";
+import { databaseRules } from "./postgres.ts";
 import type { RunSeen } from "./rule.ts";
 import { stateRules } from "./state-rules.ts";
 import { surroundingRules } from "./surrounding-rules.ts";
 
-const rules = { ...stateRules, ...orderRules, ...outputRules, ...surroundingRules };
+const rules = {
+  ...stateRules,
+  ...orderRules,
+  ...outputRules,
+  ...surroundingRules,
+  ...databaseRules,
+};
 
 export type Invariant = keyof typeof rules;
 export const invariants = Object.keys(rules) as Invariant[];

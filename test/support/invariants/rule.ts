@@ -1,4 +1,5 @@
 import type { RequestRecord } from "../../../src/test-ca/test-ca.ts";
+import type { DatabaseSeen } from "./postgres.ts";
 import type { StateSeen } from "./state.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -23,6 +24,11 @@ export interface RunSeen {
   readonly alone: boolean;
   /** Of a run inside the test's process. */
   readonly surroundings?: Surroundings | undefined;
+  /** Of a run that was a process of its own: programs that it has left, by their words. */
+  readonly left?: readonly string[] | undefined;
+  /** Of a run whose state is in PostgreSQL. */
+  readonly database?: DatabaseSeen | undefined;
+  readonly heldBefore?: DatabaseSeen["held"] | undefined;
 }
 
 /** Answers a sentence for each fault. */

@@ -3,8 +3,10 @@ import { textsOf } from "./state.ts";
 
 /** What a run leaves running, and whom it talks to. */
 export const surroundingRules = {
-  "nothing is left running": ({ surroundings }) => {
-    if (surroundings === undefined) return [];
+  "nothing is left running": ({ surroundings, left = [], code, alone }) => {
+    // A socket listens as long as a process has it.
+    const programs = code === null || !alone ? [] : left.map((words) => `the program ${words}`);
+    if (surroundings === undefined) return programs;
     const servers = surroundings.servers.filter(({ listening }) => listening);
     const children = surroundings.children.filter(
       ({ process }) =>

@@ -3,6 +3,7 @@
  * of `surrounded` sees its own, also while others run at the same time.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { readdirSync, readFileSync } from "node:fs";
 import { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { Server, Socket } from "node:net";
@@ -41,6 +42,33 @@ export async function surrounded<T>(work: () => Promise<T>): Promise<readonly [T
     contacted: new Set(),
   };
   return [await seen.run(surroundings, work), surroundings];
+}
+
+/** The words of programs that were started after the process `pid`, live, and have heard of one of these paths. */
+export function programsAfter(pid: number, paths: readonly string[]): readonly string[] {
+  return numbersIn("/proc").flatMap((other) => {
+    if (other <= pid) return [];
+    const [words, env] = ["cmdline", "environ"].map((file) => textIn(`/proc/${other}/${file}`));
+    const isOurs = paths.some((path) => words?.includes(path) === true || env?.includes(path));
+    return words && isOurs ? [words.replaceAll("\0", " ").trim()] : [];
+  });
+}
+
+/** Nothing where the system has no such folder. */
+function numbersIn(folder: string): readonly number[] {
+  try {
+    return readdirSync(folder).map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}
+
+function textIn(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
 }
 
 let isWatching = false;
