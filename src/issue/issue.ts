@@ -191,7 +191,7 @@ async function obtain(
 ): Promise<HeldCertificate> {
   const { store, clock, record } = tools;
   tools.ca.prepare(tools.signal);
-  const journal = await openJournal(request.name, tools, request);
+  const journal = await openJournal(request.name, tools, request, lock);
   const { unfinished } = journal;
   // What may be finalized already needs no solver any more; everything else is checked before an order is placed.
   const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);

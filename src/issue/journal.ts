@@ -2,7 +2,7 @@ import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
-import type { OrderPair, OrderProgress, PendingOrder, Store } from "../state/store.ts";
+import type { Lock, OrderPair, OrderProgress, PendingOrder, Store } from "../state/store.ts";
 import type { PendingChallenge } from "./proof/challenges.ts";
 import type { LeftoverTools } from "./tools.ts";
 
@@ -28,6 +28,8 @@ export interface Journal extends OrderJournal {
 export interface OrderJournal {
   /** The order of an earlier run, with its key, if that run did not end. */
   readonly unfinished: OrderProgress | undefined;
+  /** Rejects if another run works on the certificate by now. */
+  assertOwn(): Promise<void>;
   /** What this run has presented and not cleaned up yet. */
   presented(): readonly Presented[];
   /** A new order takes the place of an unfinished one; with its key, if that is made already. */
@@ -57,6 +59,7 @@ export async function openJournal(
   name: string,
   tools: LeftoverTools,
   request?: CertificateRequest,
+  lock?: Lock,
 ): Promise<Journal> {
   const { clock, store } = tools;
   const found = await cleanLeftovers(name, tools);
@@ -73,7 +76,8 @@ export async function openJournal(
     order = { ...order, ...fields };
     return writes.next();
   };
-  const ofChallenges = challengeCalls(receipts, () => change({}));
+  const assertOwn = () => lock?.assertHeld() ?? Promise.resolve();
+  const ofChallenges = { ...challengeCalls(receipts, () => change({})), assertOwn };
   const second: OrderJournal = {
     ...ofChallenges,
     unfinished: unfinished?.second,

@@ -251,6 +251,12 @@ export async function cleanUp(journal: OrderJournal, tools: Tools): Promise<void
     return { pending, challenge: pending.challenge, receipt };
   });
   const log = tools.record.log("cleanup");
+  // That run may have presented the same again.
+  const lost = await journal.assertOwn().catch((error: unknown) => error);
+  if (Problem.is(lost) && lost.is("locked")) {
+    clearTimeout(timer);
+    return log.warn(`another run cleans up: ${lost.message}`);
+  }
   const bySolver = Map.groupBy(items, ({ pending }) => pending.solver);
   const runs = [...bySolver].map(([{ solver, limit, setting }, all]) =>
     cleanUpBy(solver, all, { signal: deadline.signal }, async (batch, work) => {
