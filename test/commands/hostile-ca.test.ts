@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ResourceKind } from "../../src/test-ca/server/faults.ts";
 import { testClock } from "../support/clock.ts";
+import { survived } from "../support/counted.ts";
 import { answers, readable } from "../support/hostile-answers.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 
@@ -39,6 +40,7 @@ describe("a hostile CA", () => {
     issuing.ca.faults.add({ on, phase, times: Infinity, do: action });
     const ran = await run(words);
     issuing.ca.faults.clear();
+    survived("answers of a hostile CA", 1);
     expect(await key()).toBe(held);
     // Renewal information is due again.
     clock.advance(7 * 3_600_000);

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { drawn } from "../support/counted.ts";
+import { drawn, survived } from "../support/counted.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { acmectl, type Spawned } from "../support/spawn.ts";
 import { temporaryFolder } from "../support/state.ts";
@@ -70,6 +70,7 @@ describe.concurrent("a run that is killed", () => {
       if (kind === "certificate" || kind === "order") expect(asked("newOrder")).toBe(1);
       expect(asked("finalize")).toBeLessThanOrEqual(1);
       expect(await readdir(join(issuing.state, "pending"))).toEqual([]);
+      survived("kills before or after an answer of the CA", 1);
     },
   );
 

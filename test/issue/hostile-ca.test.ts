@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FaultAction, ResourceKind } from "../../src/test-ca/server/faults.ts";
 import { newVersion } from "../state/material.ts";
 import { testClock } from "../support/clock.ts";
-import { drawn } from "../support/counted.ts";
+import { drawn, survived } from "../support/counted.ts";
 import { answers, escape, readable } from "../support/hostile-answers.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
@@ -117,7 +117,10 @@ describe("a hostile CA", () => {
   beforeAll(async () => {
     issuing = await startIssuing({ asynchronous: { delay: 5 } });
   });
-  afterAll(() => issuing?.[Symbol.asyncDispose]());
+  afterAll(() => {
+    survived("answers of a hostile CA", count);
+    return issuing?.[Symbol.asyncDispose]();
+  });
 
   /** One run that meets the fault, and the state that it leaves. */
   async function meet(on: Resource, action: FaultAction) {

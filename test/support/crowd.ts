@@ -31,3 +31,14 @@ export async function crowd(port: number, size: number) {
     leave: () => sockets.forEach((socket) => socket.destroy()),
   };
 }
+
+/** The fewest milliseconds of three: other tests may have the machine. */
+export async function quickestOf(ask: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let time = 0; time < 3; time++) {
+    const started = performance.now();
+    await ask();
+    times.push(performance.now() - started);
+  }
+  return Math.min(...times);
+}
