@@ -292,6 +292,8 @@ export interface IssuerSetting {
   clientKey?: string | undefined;
   /** Limits that the CA has granted, by name, e.g. `3000/3h`. */
   limits?: Readonly<Record<string, string>> | undefined;
+  /** How many accounts place its orders in turn; one when absent. */
+  accounts?: number | undefined;
 }
 
 /** When a new certificate may be put to use. */

@@ -62,6 +62,7 @@ export const limitNames = [
   "certificatesPerSet",
   "failuresPerName",
   "failuresInARow",
+  "requestsPerWorker",
 ] as const;
 export type LimitName = (typeof limitNames)[number];
 /** A limit that is absent is not known. */
@@ -78,6 +79,8 @@ const boulder: Demands = {
   keyTypes: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],
 };
 const freeForRenewals: readonly LimitName[] = ["ordersPerAccount", "certificatesPerDomain"];
+/** The CA counts them for each IP address; 20 a second, 10 at once, is its least, for new nonces. */
+const requestsPerWorker: RateLimit = { most: 10, per: 500 };
 const boulderRenewal: RenewalWindow = { left: 1 / 3, leftOfShort: 1 / 2, width: 1 / 50 };
 // cloud.google.com/certificate-manager/docs/public-ca-tutorial
 const google: Demands = { contact: true, binding: "once", bindingDays: 7, noClientAuth: true };
@@ -100,6 +103,7 @@ export const presets: readonly Preset[] = [
       failuresPerName: { most: 5, per: hour },
       // One comes back each day, all of them when the name is validated.
       failuresInARow: { most: 1152, per: 1152 * 24 * hour },
+      requestsPerWorker,
     },
     freeForRenewals,
   },
@@ -115,6 +119,7 @@ export const presets: readonly Preset[] = [
       accountsPerMachine: { most: 50, per: 3 * hour },
       ordersPerAccount: { most: 1500, per: 3 * hour },
       failuresPerName: { most: 200, per: hour },
+      requestsPerWorker,
     },
     freeForRenewals,
   },

@@ -41,6 +41,12 @@ export const issuerOptions = {
     type: "map",
     description: "Limits that the CA has granted, e.g. ordersPerAccount: 3000/3h.",
   },
+  accounts: {
+    type: "integer",
+    min: 1,
+    max: 20,
+    description: "Number of accounts that place the orders in turn; registered when needed.",
+  },
 } as const satisfies OptionDeclarations;
 
 export const dnsOptions = {

@@ -1,4 +1,4 @@
-import { openAccount } from "../account/open.ts";
+import { openAccount, type AccountTools } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import {
   changedNames,
@@ -120,7 +120,8 @@ async function replace(
     if (spared !== undefined) return spared;
     if (request.temporary === true && predecessor === undefined)
       await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
-    await refuseWithoutRoom(request, before, tools);
+    // Of several accounts, another one may have room.
+    if (request.issuer.accounts === undefined) await refuseWithoutRoom(request, before, tools);
     if (request.dane !== undefined)
       await (await import("./dane/dane.ts")).keysAhead(request, before, tools);
     await around.pre(request, predecessor);
@@ -181,6 +182,18 @@ async function prepare(
   return choices;
 }
 
+/** For the account whose turn it is, where there are several. */
+async function withAccountId(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  given: IssueTools,
+): Promise<AccountTools> {
+  const tools = { ...given, log: given.record.log("account") };
+  if (request.issuer.accounts === undefined) return tools;
+  const { accountInTurn } = await import("../account/in-turn.ts");
+  return { ...tools, accountId: await accountInTurn(request, before?.held, tools) };
+}
+
 /** Order, prove, finalize, commit. An order of a run that died is resumed where it left off. */
 async function obtain(
   request: CertificateRequest,
@@ -189,14 +202,14 @@ async function obtain(
   { lock, letGo }: { readonly lock: Lock; readonly letGo: LetGo | undefined },
   tools: IssueTools,
 ): Promise<HeldCertificate> {
-  const { store, clock, record } = tools;
+  const { store, clock } = tools;
   tools.ca.prepare(tools.signal);
   const journal = await openJournal(request.name, tools, request, lock);
   const { unfinished } = journal;
   // What may be finalized already needs no solver any more; everything else is checked before an order is placed.
   const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);
 
-  const account = await openAccount(request.issuer, { ...tools, log: record.log("account") });
+  const account = await openAccount(request.issuer, await withAccountId(request, before, tools));
   const resumed = await resumeOrder(unfinished, request, account, letGo, tools);
   const key = prepareKey(request, resumed && unfinished, before, tools);
   // Whatever fails first is reported; a key that fails meanwhile must not become an unhandled rejection.

@@ -42,14 +42,14 @@ export async function openTools(
   const fetchEab = await zerosslBinding(issuer, store, context);
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const client = await clientOf(issuer);
+  const limits = limitsOf(issuer.server, issuer.limits);
   const opened = isEmbedded(issuer.server)
     ? await openEmbedded(requests, context, store, local)
-    : openRemote(issuer, { caBundle, client }, context);
+    : openRemote(issuer, { caBundle, client, pace: limits.requestsPerWorker }, context);
   let others: ToolsPool | undefined;
   const dns = dnsCache();
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
-  const limits = limitsOf(issuer.server, issuer.limits);
   const ca = traitsOf(issuer.server).limits
     ? countedCa(opened.ca, { limits, store, clock: byCa(clock, opened.ca), log })
     : opened.ca;
@@ -136,12 +136,12 @@ export function caFlags({
 
 function openRemote(
   issuer: IssuerSetting,
-  trust: Pick<CaOptions, "caBundle" | "client">,
+  settings: Pick<CaOptions, "caBundle" | "client" | "pace">,
   context: Context,
 ): OpenIssuer {
   const { env, log, clock, redact } = context;
   const flags = caFlags(issuer);
-  const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, ...trust });
+  const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, ...settings });
   return { ca, close: () => ca.close() };
 }
 

@@ -40,6 +40,7 @@ export function composeIssuer(
     clientCert: given("clientCert"),
     clientKey: given("clientKey"),
     limits: configured.limits,
+    accounts: configured.accounts,
   };
 }
 

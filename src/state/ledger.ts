@@ -142,6 +142,7 @@ const words: Readonly<Record<LimitName, string>> = {
   certificatesPerSet: "certificates for exactly",
   failuresPerName: "failed validations of",
   failuresInARow: "failed validations in a row of",
+  requestsPerWorker: "requests of this run",
 };
 
 /** `all 5 certificates for exactly a.example, b.example in 7 days are used up` */

@@ -21,9 +21,16 @@ export async function caPause(
   now: Date,
 ): Promise<(CaPause & { readonly end: Date }) | undefined> {
   const pauses = await Promise.all(
-    issuers.map(async ({ server }) => {
-      const [account] = await store.accounts.ofDirectory(server);
-      return pauseIn(await store.ledger.read(server), account?.url, now);
+    issuers.map(async ({ server, accounts = 1 }) => {
+      const stored = await store.accounts.ofDirectory(server);
+      const ledger = await store.ledger.read(server);
+      const [first, ...others] = stored.slice(0, accounts).map(({ url }) => url);
+      // Of several accounts, another one places the order.
+      const ends = [first, ...others].map((url) => pauseIn(ledger, url, now));
+      if (ends.includes(undefined)) return undefined;
+      return ends
+        .flatMap((one) => one ?? [])
+        .toSorted((a, b) => a.end.getTime() - b.end.getTime())[0];
     }),
   );
   const found = pauses.filter((pause) => pause !== undefined);

@@ -11,6 +11,8 @@ import { type Connections, type Dialing, openConnections } from "./connections.t
 import type { Received } from "./http2.ts";
 import { type Headers, serverTime } from "./headers.ts";
 import { isBug, networkProblem } from "./network.ts";
+import { openPace } from "./pace.ts";
+import type { RateLimit } from "../presets.ts";
 import { printable } from "../text.ts";
 
 /** `body` is the parsed JSON of the answer, `undefined` if it is not JSON; `text` is always the body as it came. */
@@ -37,6 +39,8 @@ export interface TransportOptions extends Dialing {
   /** Masks secrets in what the CA says, before it is cut to a length. */
   readonly redact: (text: string) => string;
   readonly clock: Clock;
+  /** How many requests may be sent in which time; any number when absent. */
+  readonly pace?: RateLimit | undefined;
 }
 
 export interface Transport {
@@ -57,6 +61,7 @@ export function createTransport(url: string, options: TransportOptions): Transpo
   let clockSkew = 0;
   let warned = false;
   const connections = openConnections(options);
+  const itsTurn = openPace(options.pace, options.clock);
   const allows = (url: string) => {
     const parsed = URL.parse(url);
     return parsed?.protocol === "https:" && hosts.has(parsed.host);
@@ -70,6 +75,7 @@ export function createTransport(url: string, options: TransportOptions): Transpo
     },
     async send(request) {
       if (!allows(request.url)) throw foreign(options.redact(request.url), [...hosts]);
+      await itsTurn(request.signal);
       const started = performance.now();
       const { method, url: asked } = request;
       const logged = (status: number, outcome: string) => {
