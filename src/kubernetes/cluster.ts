@@ -2,7 +2,7 @@
 import type { Dispatcher } from "undici";
 import { beginningOf } from "../body.ts";
 import { systemClock } from "../clock.ts";
-import { systemReason } from "../errors.ts";
+import { codeOf, systemReason } from "../errors.ts";
 import { isRecord, parseJson } from "../json.ts";
 import { createLimit } from "../limit.ts";
 import { Problem } from "../problem.ts";
@@ -196,6 +196,8 @@ async function send({
     throw new Problem(tools.kind, {
       detail: `Cannot reach ${access.name} (${server.origin}): ${systemReason(error)}.`,
       hint: "Check the server's address and CA in the kubeconfig; `kubectl version` shows whether kubectl reaches it.",
+      // A certificate that is not trusted will not be a moment later.
+      retryable: !/CERT|UNABLE_TO/u.test(codeOf(error)),
       cause: error,
     });
   }

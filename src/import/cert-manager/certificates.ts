@@ -112,16 +112,19 @@ function secretOf(spec: Json, namespace: string, refer: Refer) {
     annotations: someOf(textsIn(template, "annotations")),
   });
   const notes = [
-    ...(wantsStore && password === undefined
-      ? ["keystores.pkcs12 has its password in the Certificate: set the variable KEYSTORE_PASSWORD"]
-      : []),
-    ...(wantsStore
-      ? ["truststore.p12 is not written; the CA of an ACME certificate is in the chain"]
-      : []),
+    ...(wantsStore ? storeNotes(password) : []),
     ...(jks === undefined ? [] : ["keystores.jks has no equivalent: Java reads keystore.p12"]),
     ...(types.includes("DER") ? ["additionalOutputFormats DER has no equivalent"] : []),
   ];
   return { step, notes };
+}
+
+function storeNotes(password: string | undefined): readonly string[] {
+  const truststore = "truststore.p12 is not written; the CA of an ACME certificate is in the chain";
+  if (password !== undefined) return [truststore];
+  const own =
+    "keystores.pkcs12 has its password in the Certificate: set the variable KEYSTORE_PASSWORD";
+  return [own, truststore];
 }
 
 function profileOf(store: Json): string | undefined {
