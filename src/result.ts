@@ -8,21 +8,29 @@ export type Block =
   | { kind: "line"; text: string; tone?: Tone | undefined; isFault?: boolean | undefined }
   | { kind: "heading"; text: string; isFault?: boolean | undefined }
   | { kind: "fields"; entries: readonly Entry<string>[] }
-  | { kind: "table"; columns: readonly string[]; rows: readonly (readonly string[])[] }
+  | { kind: "table"; columns: Row; rows: List<Row> }
   /** Printed unchanged, whatever the output is: a file's text, a key, a completion script. */
   | { kind: "verbatim"; text: string };
+export type Row = readonly string[];
+/** In memory, or made while it is written. */
+export type List<T> = readonly T[] | AsyncIterable<T>;
 export type Entry<Value = string | undefined> = readonly [label: string, value: Value, tone?: Tone];
 
 export interface Result {
   /** When nothing failed; 0 when absent. */
   exitCode?: ExitCode | undefined;
-  /** Members beside `command`, `problem` and `outcome`; `certificates` where there are any. */
+  /** Members beside `command`, `problem` and `outcome`; `certificates` where there are any. A list may be made while it is written. */
   document: { outcome: string } & Record<string, unknown>;
   view: readonly Block[];
   /** For people, on stderr after the view. */
   aside?: readonly Block[] | undefined;
   /** Set when some part failed and the rest is still worth showing (exit codes 9 and 11). */
   problem?: Problem | undefined;
+}
+
+/** Of many certificates, which are not in memory at once. */
+export interface StreamedResult extends Omit<Result, "view"> {
+  view: List<Block>;
 }
 
 export function line(text: string, tone?: Tone): Block {
@@ -42,10 +50,15 @@ function hasValue(entry: Entry): entry is Entry<string> {
   return entry[1] !== undefined;
 }
 
-export function table(columns: readonly string[], rows: readonly (readonly string[])[]): Block {
+export function table(columns: Row, rows: List<Row>): Block {
   return { kind: "table", columns, rows };
 }
 
 export function verbatim(text: string): Block {
   return { kind: "verbatim", text };
+}
+
+/** True of a list that is made while it is written. */
+export function isStream(list: unknown): list is AsyncIterable<unknown> {
+  return typeof list === "object" && list !== null && Symbol.asyncIterator in list;
 }

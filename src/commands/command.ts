@@ -1,6 +1,6 @@
 /** A command is data: its options, and one function. `program.ts` gives it to commander, `docs` and completion read it too. */
 import type { Offered, OptionDeclarations, OptionsOf } from "../options/declaration.ts";
-import type { Result } from "../result.ts";
+import type { Result, StreamedResult } from "../result.ts";
 import type { Context } from "../context.ts";
 import { Problem } from "../problem.ts";
 
@@ -20,7 +20,7 @@ export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarat
   readonly solverFlags?: boolean;
   /** True if failures of the run are sent to the entries of `notify` in the config. */
   notifies?(options: OptionsOf<D>): boolean;
-  run(options: OptionsOf<D>, context: Context): Promise<Result>;
+  run(options: OptionsOf<D>, context: Context): Promise<Result | StreamedResult>;
 }
 
 export interface CommandArgument {

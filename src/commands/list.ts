@@ -1,8 +1,8 @@
-import { line, table } from "../result.ts";
+import { type Block, line, table } from "../result.ts";
 import { timeFrom } from "../dates.ts";
 import type { BrokenCertificate, Store } from "../state/store.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
-import { eachStored, isInProgress, type KnownCertificate } from "../status/certificates.ts";
+import { eachKnown, isInProgress, type KnownCertificate } from "../status/certificates.ts";
 import { conditionsOf, stateOf } from "../status/conditions.ts";
 import { describeHeld } from "../status/describe.ts";
 import { dueOf, hasNoEnd, pauseOf } from "../status/due.ts";
@@ -17,29 +17,57 @@ export const command = defineCommand({
   async run(_, context) {
     const store = await context.store();
     const now = context.clock.now();
-    const isJson = context.sourceOf("json") !== "not given";
-    const rows: (readonly string[])[] = [];
-    const documents: unknown[] = [];
-    const broken: BrokenCertificate[] = [];
-    for await (const one of eachStored(store)) {
-      if ("problem" in one) broken.push(one);
-      else rows.push(rowOf(one, now));
-      if (isJson && !("problem" in one)) documents.push(documentOf(one, now));
-    }
-    rows.push(...broken.map(({ name }) => [name, "-", "-", "-", "-", "broken"]));
-    const all = table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows);
+    // Only one of them is made, while it is written: a hundred thousand are not in memory at once.
     return {
-      document: {
-        outcome: "listed",
-        certificates: [...documents, ...broken.map(brokenDocument)],
-      },
-      view:
-        rows.length === 0
-          ? [line(await noneIn(store), "dim")]
-          : [all, ...broken.flatMap(brokenLines)],
+      document: { outcome: "listed", certificates: documents(store, now) },
+      view: view(store, now),
     };
   },
 });
+
+const noConfig = { requests: [], broken: [] };
+
+async function* documents(store: Store, now: Date): AsyncGenerator<Record<string, unknown>> {
+  const broken: BrokenCertificate[] = [];
+  for await (const one of eachKnown(noConfig, store, { files: true })) {
+    if ("problem" in one) broken.push(one);
+    else yield documentOf(one, now);
+  }
+  yield* broken.map(brokenDocument);
+}
+
+async function* view(store: Store, now: Date): AsyncGenerator<Block> {
+  const broken: BrokenCertificate[] = [];
+  const rows = rowsOf(store, now, broken);
+  const first = await rows.next();
+  if (first.done === true) {
+    yield line(await noneIn(store), "dim");
+    return;
+  }
+  yield table(
+    ["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"],
+    startingWith(first.value, rows),
+  );
+  yield* broken.flatMap(brokenLines);
+}
+
+async function* startingWith<T>(first: T, others: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* others;
+}
+
+/** What cannot be read is last, and `broken` when all rows were made. */
+async function* rowsOf(
+  store: Store,
+  now: Date,
+  broken: BrokenCertificate[],
+): AsyncGenerator<readonly string[]> {
+  for await (const one of eachKnown(noConfig, store, { files: false })) {
+    if ("problem" in one) broken.push(one);
+    else yield rowOf(one, now);
+  }
+  for (const { name } of broken) yield [name, "-", "-", "-", "-", "broken"];
+}
 
 async function noneIn(store: Store): Promise<string> {
   return (await store.exists())

@@ -5,14 +5,12 @@ import { changesCa } from "../request/drift.ts";
 import { reviewConfig, reviewerOf } from "../request/review.ts";
 import { line } from "../result.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
-import { limitLines, limitsLeft } from "../status/limits.ts";
+import { limitLines, openCounter } from "../status/limits.ts";
+import type { BrokenCertificate, HeldCertificate } from "../state/store.ts";
 import { daneNotes } from "../status/dane.ts";
-import { planOf } from "../status/plan.ts";
-import {
-  type Certificates,
-  type KnownCertificate,
-  wantedCertificates,
-} from "../status/certificates.ts";
+import { planOf, plannedStep, type Step } from "../status/plan.ts";
+import { shorter } from "../status/due.ts";
+import { eachWanted, type KnownCertificate, type Wanted } from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -27,21 +25,19 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const config = await context.config();
-    const wanted = await wantedCertificates(await composeConfigured(config), await context.store());
-    await warnOfRareSchedule(
-      wanted.certificates.flatMap((one) => one.held ?? []),
-      context,
-    );
-    const warnings = await warningsOf(wanted, config, context);
     const every = await intervalHere(context);
-    const [prune, detailed] = [flags.prune === true, flags.detailedExitcode === true];
+    const prune = flags.prune === true;
+    const found = await survey(config, { prune, every }, context);
+    const { broken, limits, warnings } = found;
+    await warnOfRareSchedule(found.shortest === undefined ? [] : [found.shortest], context);
     const now = context.clock.now();
-    const plan = planOf(wanted, { prune, detailed, every }, now);
-    const requests = wanted.certificates.map(({ request }) => request);
-    const limits = await limitsLeft(requests, await context.store(), now);
+    const plan = planOf(found.steps, broken, flags.detailedExitcode === true, now);
     return {
       ...plan,
-      document: { ...plan.document, limits, warnings },
+      // Made for --json alone.
+      get document() {
+        return { ...plan.document, limits, warnings };
+      },
       view: [
         ...plan.view,
         ...limits.flatMap((one) => limitLines(one, now)).map((text) => line(text, "dim")),
@@ -51,26 +47,49 @@ export const command = defineCommand({
   },
 });
 
-/** What would stop a run: of the config, and of certificates that were asked for on the command line. */
-async function warningsOf(
-  { certificates, broken }: Certificates,
+/** Of each certificate its step is kept, and what would stop a run. */
+async function survey(
   config: Config,
+  options: { readonly prune: boolean; readonly every: number },
   context: Context,
-): Promise<readonly string[]> {
-  const review = reviewerOf(context);
-  const reviewed: string[] = [];
-  for (const { name, request } of certificates) {
-    if (request.fromConfig === true) continue;
-    reviewed.push(...(await review(request)).map((text) => `${name}: ${text}`));
-  }
-  const moved = certificates.filter(({ request, held }) => held && changesCa(request, held));
-  const left = moved.length === 0 ? [] : await formerRecords(moved, context);
-  const now = context.clock.now();
-  const dane = certificates.flatMap((one) =>
-    daneNotes(one, now).map((text) => `${one.name}: ${text}`),
+) {
+  const configured = await composeConfigured(config);
+  const [store, now] = [await context.store(), context.clock.now()];
+  const [review, limits] = [reviewerOf(context), openCounter(store, now)];
+  const wanted = new Map<string, Step | undefined>(
+    configured.requests.map(({ name }) => [name, undefined]),
   );
+  const [orphans, broken, moved]: [Step[], BrokenCertificate[], Wanted[]] = [[], [], []];
+  const [reviewed, dane]: [string[], string[]] = [[], []];
+  let shortest: HeldCertificate | undefined;
+  for await (const one of eachWanted(configured, store)) {
+    if ("problem" in one) {
+      broken.push(one);
+      continue;
+    }
+    const { name, request, held } = one;
+    const step = plannedStep(one, options, now);
+    if (one.isOrphan) {
+      orphans.push(step);
+      continue;
+    }
+    wanted.set(name, step);
+    shortest = shorter(shortest, held);
+    await limits.add(request);
+    const faults = request.fromConfig === true ? [] : await review(request);
+    reviewed.push(...faults.map((text) => `${name}: ${text}`));
+    if (held !== undefined && changesCa(request, held)) moved.push(one);
+    dane.push(...daneNotes(one, now).map((text) => `${name}: ${text}`));
+  }
+  const left = moved.length === 0 ? [] : await formerRecords(moved, context);
   const all = [...(await reviewConfig(config, context)), ...reviewed, ...left, ...dane];
-  return all.filter((text) => broken.every(({ problem }) => problem.message !== text));
+  return {
+    steps: [...[...wanted.values()].filter((one) => one !== undefined), ...orphans],
+    broken,
+    shortest,
+    limits: await limits.left(),
+    warnings: all.filter((text) => broken.every(({ problem }) => problem.message !== text)),
+  };
 }
 
 /** The only look at the DNS: records that keep the CA which the config now names from issuing. */

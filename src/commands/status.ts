@@ -1,23 +1,18 @@
-import type { CertificateRequest } from "../certificate.ts";
 import { deployFile } from "../deploy/steps/write-file.ts";
-import { composeConfigured } from "../request/configured.ts";
+import { composeConfigured, type Configured } from "../request/configured.ts";
 import { file, type OptionDeclarations, type OptionsOf } from "../options/declaration.ts";
 import { asProblem, Problem } from "../problem.ts";
-import {
-  clockDifferences,
-  clocksOf,
-  differenceText,
-  type ClockDifference,
-} from "../status/clock.ts";
+import { clockDifferences, differenceText } from "../status/clock.ts";
 import { brokenLines } from "../status/broken.ts";
-import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
+import { problemOfChecks, type Checked } from "../status/check.ts";
 import { stateOf } from "../status/conditions.ts";
-import { knownCertificates, type Certificates } from "../status/certificates.ts";
+import { eachKnown, knownCertificates, type Certificates } from "../status/certificates.ts";
 import { documentsOf, viewsOf } from "../status/describe.ts";
 import { timeFrom } from "../dates.ts";
 import { prometheusText } from "../status/metrics.ts";
 import { stepOf, whenOf } from "../status/plan.ts";
-import { type Block, type Result, line, table, verbatim } from "../result.ts";
+import { checkEach, type Verdict } from "../status/verdict.ts";
+import { type Block, type List, type Result, line, table, verbatim } from "../result.ts";
 import type { Store } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
@@ -64,42 +59,87 @@ export const command = defineCommand({
     "acmectl status --format prometheus --output /var/lib/prometheus/node-exporter/acmectl.prom",
   ],
   options,
-  async run(flags, context): Promise<Result> {
+  async run(flags, context) {
     assertTogether(flags);
     const store = await context.store();
     const configured = await composeConfigured(await context.config());
-    const known = await knownCertificates(context.args, configured, store, true);
     const now = context.clock.now();
-    const clocks = await clockDifferences(
-      known.certificates.map(({ request }) => request),
-      store,
-      now,
-    );
+    const warn = flags.warn ?? 0;
+    if (isPlainCheck(flags, context)) {
+      const found = await checkEach(
+        eachKnown(configured, store, { files: false }),
+        warn,
+        store,
+        context,
+      );
+      return verdictOf(found, documentsOfEach(configured, store, found, now), now);
+    }
+    const known = await knownCertificates(context.args, configured, store, true);
+    const { certificates, broken } = known;
     const checked =
       flags.check === true
-        ? await checkAll(known, clocks, flags.warn ?? 0, store, context)
+        ? await checkEach([...certificates, ...broken], warn, store, context)
         : undefined;
-    const problem = checked && problemOfChecks(checked);
+    const requests = certificates.map(({ request }) => request);
+    const clocks = checked?.clocks ?? (await clockDifferences(requests, store, now));
+    const view = await shown(known, checked, flags, context, store);
     const documents = documentsOf(known, now);
+    if (checked !== undefined)
+      return { ...verdictOf(checked, withFindings(documents, checked), now), view };
+    const differences = clocks.map((one) => line(differenceText(one), "bad"));
     return {
       document: {
-        outcome: checked === undefined ? "shown" : problem === undefined ? "well" : "troubled",
-        certificates: documents.map((one, index) => ({
-          ...one,
-          findings: checked?.[index]?.findings,
-        })),
+        outcome: "shown",
+        certificates: documents,
         clocks: clocks.length === 0 ? undefined : clocks,
       },
-      view: [
-        ...(await shown(known, checked, flags, context, store)),
-        ...(flags.format === "text" && checked === undefined
-          ? clocks.map((one) => line(differenceText(one), "bad"))
-          : []),
-      ],
-      problem,
+      view: flags.format === "text" ? [...view, ...differences] : view,
     };
   },
 });
+
+/** Of all certificates, for a monitor: then they are not in memory at once. */
+function isPlainCheck({ check, format, html }: Flags, { args }: Context): boolean {
+  return check === true && args.length === 0 && format === "text" && html === undefined;
+}
+
+function verdictOf(found: Verdict, certificates: List<unknown>, now: Date): Result {
+  const { troubled, count, clocks } = found;
+  const problem = problemOfChecks(troubled, count);
+  return {
+    document: {
+      outcome: problem === undefined ? "well" : "troubled",
+      certificates,
+      clocks: clocks.length === 0 ? undefined : clocks,
+    },
+    view: [verdict(found, now)],
+    problem,
+  };
+}
+
+type Document = ReturnType<typeof documentsOf>[number];
+
+function withFindings(documents: readonly Document[], { troubled }: Verdict) {
+  const findings = new Map<unknown, Checked["findings"]>(
+    troubled.map((one) => [one.name, one.findings] as const),
+  );
+  return documents.map((one) => ({ ...one, findings: findings.get(one.name) ?? [] }));
+}
+
+/** Read again, for --json alone. */
+async function* documentsOfEach(
+  configured: Configured,
+  store: Store,
+  found: Verdict,
+  now: Date,
+): AsyncGenerator<unknown> {
+  const each = eachKnown(configured, store, { attempts: true, files: true });
+  for await (const one of each) {
+    const known =
+      "problem" in one ? { broken: [one], certificates: [] } : { broken: [], certificates: [one] };
+    yield* withFindings(documentsOf(known, now), found);
+  }
+}
 
 function assertTogether({ check, warn, format, output }: Flags): void {
   if (output !== undefined && format !== "prometheus") {
@@ -112,52 +152,9 @@ function assertTogether({ check, warn, format, output }: Flags): void {
   throw new Problem("usage", { detail: "--warn is for --check.", hint: "Add --check." });
 }
 
-/** Readable certificates first. Fails without any: a monitor that watches an empty folder would never alert. */
-async function checkAll(
-  { certificates, broken }: Certificates,
-  clocks: readonly ClockDifference[],
-  warn: number,
-  { where }: Store,
-  context: Context,
-): Promise<readonly Checked[]> {
-  if (certificates.length + broken.length === 0) {
-    throw new Problem("usage", {
-      detail: `There is nothing to check: the config has no certificates, and ${where} has none either.`,
-      hint: "Each user has a state folder: give the right one with --state DIR, or run as the user that renews.",
-    });
-  }
-  const now = context.clock.now();
-  const { reviewerOf } = await import("../request/review.ts");
-  const review = reviewerOf(context);
-  const checked = certificates.map(async (one) => {
-    const faults = [
-      ...(await review(one.request)),
-      ...(await faultsOfRecords(one.request, context)),
-    ];
-    return check(one, { faults, clocks: clocksOf(one, clocks) }, warn, now);
-  });
-  return [...(await Promise.all(checked)), ...broken.map(checkBroken)];
-}
-
-/** The only look at the DNS: what was published once must still be there when the certificate is due. */
-async function faultsOfRecords(
-  request: CertificateRequest,
-  context: Context,
-): Promise<readonly string[]> {
-  if (!request.solvers.some(({ use }) => use === "dns-persist")) return [];
-  const { recordFaults } = await import("../status/standing.ts");
-  const { openTools } = await import("../issuer/open.ts");
-  const tools = await openTools(request.issuer, [], context, { store: await context.store() });
-  try {
-    return await recordFaults(request, context.clock.now(), tools);
-  } finally {
-    await tools.close();
-  }
-}
-
 async function shown(
   known: Certificates,
-  checked: readonly Checked[] | undefined,
+  checked: Verdict | undefined,
   { format, output, html: page }: Flags,
   context: Context,
   store: Store,
@@ -173,7 +170,7 @@ async function shown(
     if (output === undefined) return [verbatim(text)];
     await writeWhole(output, text);
   }
-  if (checked !== undefined) return [verdict(known, checked, now)];
+  if (checked !== undefined) return [verdict(checked, now)];
   if (output !== undefined) return [line(`Wrote ${output}.`, "good")];
   if (context.args.length > 0) return viewsOf(known, { detailed: false }, now);
   return overview(known, now, store);
@@ -189,18 +186,13 @@ async function writeWhole(path: string, content: string): Promise<void> {
 }
 
 /** The one line that monitors show. */
-function verdict({ certificates }: Certificates, checked: readonly Checked[], now: Date): Block {
-  const troubled = checked.filter(({ findings }) => findings.length > 0);
+function verdict({ count, troubled, firstEnd = "" }: Verdict, now: Date): Block {
   if (troubled.length > 0) {
     const names = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
-    const count = `${troubled.length} of ${checked.length} certificates`;
-    return line(`acmectl: ${count}: ${names}`, "bad");
+    return line(`acmectl: ${troubled.length} of ${count} certificates: ${names}`, "bad");
   }
-  const ends = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.meta.notAfter]));
-  const [first = ""] = ends.toSorted();
-  const all =
-    checked.length === 1 ? "the certificate is" : `all ${checked.length} certificates are`;
-  const end = timeFrom(now, new Date(first));
+  const all = count === 1 ? "the certificate is" : `all ${count} certificates are`;
+  const end = timeFrom(now, new Date(firstEnd));
   return line(`acmectl: ${all} good; the first expires ${end}`, "good");
 }
 

@@ -3,14 +3,14 @@ import type { ChalkInstance } from "chalk";
 import { type Clock, systemClock } from "../clock.ts";
 import type { RunLog } from "../context.ts";
 import type { LogFields } from "../plugin.ts";
-import { type Problem, problemJson } from "../problem.ts";
-import type { Result } from "../result.ts";
+import { Problem, problemJson } from "../problem.ts";
+import { type Block, isStream, type Result, type StreamedResult } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, type Level, textEvents } from "./log.ts";
 import { openMask } from "../mask.ts";
-import { bugJson, renderBug, renderProblem } from "./problem.ts";
+import { type Bug, bugJson, renderBug, renderProblem } from "./problem.ts";
 import { jsonPieces, safeJson } from "./text.ts";
-import { renderView } from "./view.ts";
+import { renderView, viewPieces, type ViewSettings } from "./view.ts";
 
 export interface Output {
   readonly log: RunLog;
@@ -21,7 +21,7 @@ export interface Output {
   /** For a command that runs until it is stopped: its one document, written now on one line. */
   announce(command: string, beginning: Pick<Result, "document" | "view">): void;
   /** The result of a command: its document or its view, and its problem if a part failed. */
-  result(command: string, result: Result): void;
+  result(command: string, result: StreamedResult): Promise<void>;
   problem(command: string, problem: Problem): void;
   /** A command failed with any other error. */
   bug(command: string, error: unknown): void;
@@ -55,10 +55,12 @@ export function openOutput(settings: OutputSettings): Output {
   const events = isEvents ? jsonEvents(stderr, mask, clock) : textEvents(stderr, shown);
   const held: (() => void)[] = [];
   let announced = false;
-  const document = (content: () => Record<string, unknown>) => {
+  /** What a failed command says, unless its document was begun. */
+  const document = (command: string, problem: () => object) => {
     events.clear();
     if (!json || announced) return;
-    for (const piece of jsonPieces(content(), mask.value)) stdout.write(piece);
+    const content = { command, outcome: "failed", problem: problem() };
+    stdout.write(`${safeJson(mask.value(content), 2)}\n`);
   };
   /** On stderr, after the warnings that `quiet` delayed. */
   const fail = (message: string, problem: object, lines: () => readonly string[]) => {
@@ -80,19 +82,24 @@ export function openOutput(settings: OutputSettings): Output {
       else showView(settings, beginning.view, mask.text);
       announced = true;
     },
-    result(command, result) {
-      document(() => resultJson(command, result));
-      if (!json) showResult(result, settings, events.write, mask.text);
+    async result(command, result) {
+      events.clear();
+      if (json && !announced) {
+        announced = true;
+        const whole = openDocument(command, result, { verbose, version });
+        for await (const piece of jsonPieces(whole.members, mask.value)) stdout.write(piece);
+        whole.rethrow();
+      }
+      if (!json) await showResult(result, settings, events.write, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
-      document(() => ({ command, outcome: "failed", problem: problemJson(problem) }));
+      document(command, () => problemJson(problem));
       showProblem(problem);
     },
     bug(command, error) {
-      events.clear();
       const bug = { command, error, verbose, version };
-      document(() => ({ command, outcome: "failed", problem: bugJson(bug) }));
+      document(command, () => bugJson(bug));
       fail("A bug in acmectl", bugJson(bug), () => renderBug(bug, mask.text));
     },
     close: events.clear,
@@ -100,14 +107,19 @@ export function openOutput(settings: OutputSettings): Output {
 }
 
 /** What is beside the result are timings: an event where events are read by a program. */
-function showResult(
-  result: Result,
+async function showResult(
+  result: StreamedResult,
   settings: OutputSettings,
   write: EventSink["write"],
   mask: (text: string) => string,
-): void {
+): Promise<void> {
   const { view, aside } = result;
-  showView(settings, view, mask);
+  const pieces = viewPieces(
+    view,
+    (block) => isShown(block, settings),
+    viewSettings(settings, mask),
+  );
+  for await (const text of pieces) if (text !== "") settings.stdout.write(text);
   if (aside === undefined) return;
   // Not before: the document of ten thousand certificates takes a second to make.
   const { timings } = result.document;
@@ -138,26 +150,68 @@ function openLog(
 
 function resultJson(
   command: string,
-  { document, problem }: Pick<Result, "document" | "problem">,
+  { document, problem }: Pick<StreamedResult, "document" | "problem">,
 ): Record<string, unknown> {
   const { outcome, ...members } = document;
   return { command, outcome, ...members, problem: problem && problemJson(problem) };
 }
 
-function showView(
-  settings: OutputSettings,
-  blocks: Result["view"],
-  mask: (text: string) => string,
-): void {
-  const { stdout, env, quiet, chalk } = settings;
-  // A script, a key or a value is the purpose of the command, so `quiet` does not hide it.
-  const view = quiet ? blocks.filter((one) => one.kind === "verbatim" || isFault(one)) : blocks;
-  const terminal = stdout.isTTY === true ? columnsOf(stdout) : undefined;
-  const width = settings.width ?? terminal ?? Number.POSITIVE_INFINITY;
-  const text = renderView(view, { paint: painter(stdout, env, chalk), mask, width });
-  if (text !== "") stdout.write(text);
+/** A list that fails while it is written ends there, and the document says why. */
+function openDocument(
+  command: string,
+  result: StreamedResult,
+  { verbose, version }: Pick<Bug, "verbose" | "version">,
+) {
+  let failure: { readonly error: unknown } | undefined;
+  async function* untilFailure(list: AsyncIterable<unknown>) {
+    try {
+      yield* list;
+    } catch (error) {
+      failure = { error };
+    }
+  }
+  const { problem, ...members } = resultJson(command, result);
+  const entries = Object.entries(members).map(
+    ([key, value]) => [key, isStream(value) ? untilFailure(value) : value] as const,
+  );
+  return {
+    members: {
+      ...Object.fromEntries(entries),
+      get problem() {
+        if (failure === undefined) return problem;
+        const { error } = failure;
+        return Problem.is(error)
+          ? problemJson(error)
+          : bugJson({ command, error, verbose, version });
+      },
+    },
+    rethrow() {
+      if (failure !== undefined) throw failure.error;
+    },
+  };
 }
 
-function isFault(block: Result["view"][number]): boolean {
-  return "isFault" in block && block.isFault === true;
+function showView(
+  settings: OutputSettings,
+  blocks: readonly Block[],
+  mask: (text: string) => string,
+): void {
+  const view = blocks.filter((block) => isShown(block, settings));
+  const text = renderView(view, viewSettings(settings, mask));
+  if (text !== "") settings.stdout.write(text);
+}
+
+function viewSettings(
+  { stdout, env, chalk, width }: OutputSettings,
+  mask: (text: string) => string,
+): ViewSettings {
+  const terminal = stdout.isTTY === true ? columnsOf(stdout) : undefined;
+  const columns = width ?? terminal ?? Number.POSITIVE_INFINITY;
+  return { paint: painter(stdout, env, chalk), mask, width: columns };
+}
+
+/** A script, a key or a value is the purpose of the command, so `quiet` does not hide it. */
+function isShown(block: Block, { quiet }: Pick<OutputSettings, "quiet">): boolean {
+  const isFault = "isFault" in block && block.isFault === true;
+  return !quiet || block.kind === "verbatim" || isFault;
 }

@@ -1,5 +1,6 @@
 /** Makes foreign text (of a CA, a DNS answer, a file) safe for terminals, log lines and JSON documents. */
 import { eastAsianWidth } from "get-east-asian-width";
+import { isStream } from "../result.ts";
 
 // C0 and C1 controls, DEL, characters that reorder or hide text (bidi, zero width, tags), line separators, lone surrogates.
 const unsafe =
@@ -27,34 +28,38 @@ export function safeJson(value: unknown, indent?: number): string {
   );
 }
 
-/** The same of an object, indented, in pieces: of a long list, one item after the other is masked and written. */
-export function* jsonPieces(
+/** The same of an object, indented, in pieces: of a long list, one item after the other is made, masked and written. */
+export async function* jsonPieces(
   members: Readonly<Record<string, unknown>>,
   mask: (value: unknown) => unknown,
-): Generator<string> {
+): AsyncGenerator<string> {
   let text = "{";
   const indented = (value: unknown, indent: string) =>
     safeJson(mask(value) ?? null, 2).replaceAll("\n", `\n${indent}`);
-  for (const [key, value] of Object.entries(members)) {
+  // A member is read when it is written: one may depend on the list before it.
+  for (const key of Object.keys(members)) {
+    const value = members[key];
     if (value === undefined) continue;
     text += `${text === "{" ? "" : ","}\n  ${safeJson(key)}: `;
-    if (!Array.isArray(value) || value.length === 0) {
+    if (!Array.isArray(value) && !isStream(value)) {
       text += indented(value, "  ");
       continue;
     }
-    for (const [index, item] of value.entries()) {
-      text += `${index === 0 ? "[" : ","}\n    ${indented(item, "    ")}`;
+    let isEmpty = true;
+    for await (const item of value) {
+      text += `${isEmpty ? "[" : ","}\n    ${indented(item, "    ")}`;
+      isEmpty = false;
       if (text.length > longestPiece) {
         yield text;
         text = "";
       }
     }
-    text += "\n  ]";
+    text += isEmpty ? "[]" : "\n  ]";
   }
   yield `${text}\n}\n`;
 }
 
-const longestPiece = 2 ** 16;
+export const longestPiece = 2 ** 16;
 
 function bounded(text: string, limit: number): string {
   if (text.length <= limit) return text;

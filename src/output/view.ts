@@ -1,6 +1,7 @@
-import type { Block } from "../result.ts";
+import { pagesOf } from "../pages.ts";
+import { type Block, isStream, type List, type Row } from "../result.ts";
 import type { Paint } from "./colour.ts";
-import { columnsFor, manyLines, oneLine } from "./text.ts";
+import { columnsFor, longestPiece, manyLines, oneLine } from "./text.ts";
 
 export interface ViewSettings {
   readonly paint: Paint;
@@ -9,7 +10,34 @@ export interface ViewSettings {
   readonly width: number;
 }
 
-/** The blocks as one text that ends in a line break; empty without blocks. */
+/** The blocks as text that ends in a line break, in pieces; nothing without blocks. */
+export async function* viewPieces(
+  view: List<Block>,
+  isShown: (block: Block) => boolean,
+  settings: ViewSettings,
+): AsyncGenerator<string> {
+  let text = "";
+  for await (const block of view) {
+    if (!isShown(block)) continue;
+    for await (const piece of piecesOf(block, settings)) {
+      text += piece;
+      if (text.length < longestPiece) continue;
+      yield text;
+      text = "";
+    }
+  }
+  yield text;
+}
+
+function piecesOf(block: Block, settings: ViewSettings): List<string> {
+  if (block.kind !== "table") return [renderBlock(block, settings)];
+  const { columns, rows } = block;
+  return isStream(rows)
+    ? streamedTable(columns, rows, settings)
+    : [...wholeTable(columns, rows, settings)];
+}
+
+/** The same as one text, of a view without streamed tables. */
 export function renderView(view: readonly Block[], settings: ViewSettings): string {
   return view.map((block) => renderBlock(block, settings)).join("");
 }
@@ -24,7 +52,9 @@ function renderBlock(block: Block, settings: ViewSettings): string {
     case "fields":
       return linesOf(renderFields(block.entries, settings));
     case "table":
-      return linesOf(renderTable(block, settings));
+      return isStream(block.rows)
+        ? ""
+        : [...wholeTable(block.columns, block.rows, settings)].join("");
     default:
       return linesOf(manyLines(mask(block.text)).map((line) => paint(line, block.tone ?? "plain")));
   }
@@ -48,22 +78,73 @@ function renderFields(entries: Entries, { paint, mask }: ViewSettings): readonly
   });
 }
 
-type Table = Extract<Block, { kind: "table" }>;
+/** As wide as what was shown so far needs: a hundred thousand rows are not in memory at once. */
+async function* streamedTable(
+  columns: Row,
+  rows: AsyncIterable<Row>,
+  settings: ViewSettings,
+): AsyncGenerator<string> {
+  let widths: readonly number[] | undefined;
+  for await (const page of pagesOf(rows, rowsOfPage)) {
+    const wider = widthsOf(columns, page, settings, widths);
+    yield pageOf(columns, page, settings, { widths: wider, isFirst: widths === undefined });
+    widths = wider;
+  }
+}
 
-function renderTable(table: Table, settings: ViewSettings): readonly string[] {
-  const clean = (cell: string) => oneLine(settings.mask(cell));
-  const columns = table.columns.map((column) => clean(column));
-  const rows = table.rows.map((row) => columns.map((_, index) => clean(row[index] ?? "")));
-  const widths = columns.map((_, index) =>
-    Math.max(...[columns, ...rows].map((row) => columnsFor(row[index] ?? ""))),
-  );
+function* wholeTable(
+  columns: Row,
+  rows: readonly Row[],
+  settings: ViewSettings,
+): Generator<string> {
+  const widths = widthsOf(columns, rows, settings);
+  for (let at = 0; at === 0 || at < rows.length; at += rowsOfPage) {
+    const page = rows.slice(at, at + rowsOfPage);
+    yield pageOf(columns, page, settings, { widths, isFirst: at === 0 });
+  }
+}
+
+const rowsOfPage = 1000;
+
+const cleanIn =
+  ({ mask }: ViewSettings) =>
+  (cell: string) =>
+    oneLine(mask(cell));
+
+function widthsOf(
+  columns: Row,
+  rows: readonly Row[],
+  settings: ViewSettings,
+  least: readonly number[] = columns.map(() => 0),
+): readonly number[] {
+  const clean = cleanIn(settings);
+  const widths = columns.map((name, index) => Math.max(least[index] ?? 0, columnsFor(clean(name))));
+  for (const row of rows)
+    for (const [index, width] of widths.entries())
+      widths[index] = Math.max(width, columnsFor(clean(row[index] ?? "")));
+  return widths;
+}
+
+/** Some rows of a table, below its heading if they are the first. */
+function pageOf(
+  names: Row,
+  cells: readonly Row[],
+  settings: ViewSettings,
+  { widths, isFirst }: { readonly widths: readonly number[]; readonly isFirst: boolean },
+): string {
+  const columns = names.map(cleanIn(settings));
+  const rows = cells.map((row) => columns.map((_, index) => cleanIn(settings)(row[index] ?? "")));
   const total = widths.reduce((sum, width) => sum + width + 2, -2);
-  if (total > settings.width) return renderRecords(columns, rows, settings);
-  const line = (cells: readonly string[], tone: "plain" | "dim") =>
-    cells
+  if (total > settings.width) {
+    const records = renderRecords(columns, rows, settings);
+    return linesOf(isFirst ? records : ["", ...records]);
+  }
+  const line = (row: Row, tone: "plain" | "dim") =>
+    row
       .map((cell, index) => settings.paint(cell, tone) + padding(cell, widths[index] ?? 0))
       .join("  ");
-  return [line(columns, "dim"), ...rows.map((row) => line(row, "plain"))];
+  const lines = rows.map((row) => line(row, "plain"));
+  return linesOf(isFirst ? [line(columns, "dim"), ...lines] : lines);
 }
 
 /** For a table that is too wide: each row as labelled lines, so that no value is cut. */

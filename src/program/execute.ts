@@ -13,7 +13,7 @@ import { loadChalk } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
 import { helpWidth } from "../prepared.ts";
 import { type ExitCode, Problem } from "../problem.ts";
-import type { Result } from "../result.ts";
+import type { StreamedResult } from "../result.ts";
 import { withoutPassword } from "../state/url.ts";
 import { version, versionLine } from "../version.ts";
 import { contextOf, type LoadConfig } from "./context.ts";
@@ -66,12 +66,12 @@ export async function execute(
     const context = contextOf(line, environment, { ...output, log, ...timer }, loadConfig);
     const ended = await runAndNotify(typed.command, options.values, context);
     const result = timer === undefined ? ended : timer.added(ended);
-    output.result(command, suggestions.result(result));
+    await output.result(command, suggestions.result(result));
     const code = result.problem?.exitCode ?? result.exitCode ?? 0;
     return await codeIfWritten(code, command, output, environment);
   } catch (error) {
     const shown = Problem.is(error) ? suggestions.problem(error) : error;
-    return fail(shown, command, { output, timer }, environment.signal);
+    return await fail(shown, command, { output, timer }, environment.signal);
   } finally {
     output.close();
   }
@@ -82,7 +82,7 @@ async function runAndNotify(
   command: CommandDefinition,
   options: OptionsOf<OptionDeclarations>,
   context: Context,
-): Promise<Result> {
+): Promise<StreamedResult> {
   try {
     return await command.run(options, context);
   } finally {
@@ -194,19 +194,19 @@ async function codeIfWritten(
 }
 
 /** A stopped run failed because it was stopped, whatever the error is. */
-function fail(
+async function fail(
   thrown: unknown,
   command: string,
   { output, timer }: { readonly output: Output; readonly timer: Timer | undefined },
   signal: AbortSignal,
-): ExitCode {
+): Promise<ExitCode> {
   const isReason = Problem.is(thrown) && thrown.is("interrupted");
   const error: unknown = signal.aborted && !isReason ? signal.reason : thrown;
   if (error !== thrown) output.log.debug("Failed while stopping", { error: String(thrown) });
   if (Problem.is(error)) {
     if (timer === undefined) output.problem(command, error);
     else
-      output.result(
+      await output.result(
         command,
         timer.added({ document: { outcome: "failed" }, view: [], problem: error }),
       );

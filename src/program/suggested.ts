@@ -2,7 +2,7 @@
 import type { RunLog } from "../context.ts";
 import { quotedWord } from "../options/words.ts";
 import type { Problem } from "../problem.ts";
-import type { Block, Result } from "../result.ts";
+import { type Block, isStream, type List, type StreamedResult } from "../result.ts";
 import { isRecord } from "../json.ts";
 
 /** The values that were typed as flags. A variable is still set when the next command runs. */
@@ -14,7 +14,7 @@ export interface TypedPlaces {
 export interface Suggestions {
   readonly log: (log: RunLog) => RunLog;
   readonly problem: (problem: Problem) => Problem;
-  readonly result: (result: Result) => Result;
+  readonly result: (result: StreamedResult) => StreamedResult;
 }
 
 /** `names` are those of all commands. */
@@ -37,14 +37,16 @@ export function suggestionsFor(places: TypedPlaces, names: readonly string[]): S
   return {
     log: (log) => ({ ...log, warn: (message, fields) => log.warn(complete(message), fields) }),
     problem,
-    result: ({ document, view, problem: failure, ...result }) => ({
-      ...result,
+    result: (result) => ({
+      exitCode: result.exitCode,
+      aside: result.aside,
       // Made for --json alone: of ten thousand certificates it takes a second.
       get document() {
+        const { document } = result;
         return { outcome: document.outcome, ...advised(document, complete) };
       },
-      view: view.map((block) => inBlock(block, complete)),
-      problem: failure && problem(failure),
+      view: mapped(result.view, (block) => inBlock(block, complete)),
+      problem: result.problem && problem(result.problem),
     }),
   };
 }
@@ -73,7 +75,8 @@ function advised(
 ): Record<string, unknown> {
   const below = (value: unknown, isAdvice: boolean): unknown => {
     if (typeof value === "string") return isAdvice ? complete(value) : value;
-    if (Array.isArray(value)) return value.map((one) => below(one, isAdvice));
+    if (Array.isArray(value) || isStream(value))
+      return mapped(value, (one: unknown) => below(one, isAdvice));
     // Dates and errors stay what they are.
     const isPlain = isRecord(value) && Object.getPrototypeOf(value) === Object.prototype;
     return isPlain ? advised(value, complete) : value;
@@ -87,5 +90,13 @@ function advised(
 function inBlock(block: Block, complete: (text: string) => string): Block {
   if (block.kind === "line") return { ...block, text: complete(block.text) };
   if (block.kind !== "table") return block;
-  return { ...block, rows: block.rows.map((row) => row.map(complete)) };
+  return { ...block, rows: mapped(block.rows, (row) => row.map(complete)) };
+}
+
+function mapped<T, U>(list: List<T>, change: (one: T) => U): List<U> {
+  return Symbol.asyncIterator in list ? changed(list, change) : list.map((one) => change(one));
+}
+
+async function* changed<T, U>(list: AsyncIterable<T>, change: (one: T) => U): AsyncGenerator<U> {
+  for await (const one of list) yield change(one);
 }

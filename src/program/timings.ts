@@ -2,7 +2,7 @@
 import type { RunLog } from "../context.ts";
 import { isRecord } from "../json.ts";
 import type { LogFields } from "../plugin.ts";
-import { heading, type Result, table } from "../result.ts";
+import { heading, type StreamedResult, table } from "../result.ts";
 
 interface Phase {
   readonly phase: string;
@@ -24,7 +24,7 @@ export interface Timer {
   /** The log, with everything that passes through it timed. */
   readonly log: RunLog;
   /** The result with a member of its document, and tables for people. */
-  added(result: Result): Result;
+  added(result: StreamedResult): StreamedResult;
 }
 
 export function openTimer(log: RunLog): Timer {

@@ -4,7 +4,7 @@ import type { Configured } from "../request/configured.ts";
 import type { HeldCertificate, Store } from "../state/store.ts";
 import { eachWanted, type Certificates, type KnownCertificate } from "../status/certificates.ts";
 import { alternatesFrom } from "../status/alternates.ts";
-import { dueOf, lifetimeOf, offOf } from "../status/due.ts";
+import { dueOf, offOf, shorter } from "../status/due.ts";
 import { mayAskCa, turnsToAsk } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
 
@@ -68,19 +68,20 @@ export interface IdleConfig {
  * saves what is not in the store. With `keepsHeld`, the renewals say what is held.
  */
 export async function idleConfig(
-  { requests, broken }: Configured,
+  configured: Configured,
   { every, keepsHeld }: { readonly every: number | undefined; readonly keepsHeld: boolean },
   store: Store,
   now: Date,
   remember: (certificate: KnownCertificate) => Promise<void>,
 ): Promise<IdleConfig | "needs interval" | undefined> {
+  const { requests, broken } = configured;
   if (broken.length > 0 || !(await isNothingOpen(store))) return undefined;
   const renewals = new Map<string, Renewal | undefined>(
     requests.map(({ name }) => [name, undefined]),
   );
   const orphans: string[] = [];
   let shortest: HeldCertificate | undefined;
-  for await (const one of eachWanted(requests, store)) {
+  for await (const one of eachWanted(configured, store)) {
     if ("problem" in one) return undefined;
     if (one.isOrphan) orphans.push(one.name);
     if (one.isOrphan) continue;
@@ -101,11 +102,6 @@ function idleOrNot(
 ): Renewal | "needs interval" | undefined {
   if (every === undefined && needsInterval([one], now)) return "needs interval";
   return mayAskCa(one, now) ? undefined : idleRenewal(one, every, now);
-}
-
-function shorter(one: HeldCertificate | undefined, other: HeldCertificate | undefined) {
-  if (one === undefined || other === undefined) return one ?? other;
-  return lifetimeOf(one.meta) <= lifetimeOf(other.meta) ? one : other;
 }
 
 /** True if no killed run has left an order or a hook to finish. */

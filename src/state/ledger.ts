@@ -2,6 +2,7 @@
 import type { LimitName, Limits, RateLimit } from "../acme/presets.ts";
 import { durationOf } from "../dates.ts";
 import { shortList } from "../many-names.ts";
+import { markOfText } from "./namesakes.ts";
 import { isAhead } from "./pause.ts";
 
 /** What was asked of one CA and counts for its limits, and until when it accepts no orders. */
@@ -155,6 +156,46 @@ export function allowanceText({ limit, of, most, per, left }: Allowance): string
       : `${left} of ${what} left before the CA pauses the name`;
   const within = `${what} in ${durationOf(per)}`;
   return left === 0 ? `all ${within} are used up` : `${left} of ${within} left`;
+}
+
+/**
+ * What an entry is found by: entries that count for the same limit have one of these in common, and hardly ever others. They
+ * are checksums, since some databases index short texts only.
+ */
+export async function subjectsOf({
+  event,
+  account = "",
+  names,
+}: Pick<LedgerEntry, "event" | "account" | "names">): Promise<readonly string[]> {
+  if (event === "account") return [markOfText("account")];
+  if (event === "order") return [markOfText(`order ${account}`)];
+  if (event !== "certificate") return names.map((name) => markOfText(`name ${name}`));
+  const { registeredDomain } = await import("../acme/registered-domain.ts");
+  const domains = new Set(names.map(registeredDomain));
+  return [...domains].map((domain) => markOfText(`domain ${domain}`));
+}
+
+/** Finds the entries that count for limits of these names, and of their domains. */
+export async function findIn(
+  entries: readonly LedgerEntry[],
+): Promise<(names: readonly string[]) => Promise<readonly LedgerEntry[]>> {
+  const bySubject = new Map<string, LedgerEntry[]>();
+  for (const entry of entries) {
+    if (entry.event === "account" || entry.event === "order") continue;
+    for (const subject of await subjectsOf(entry)) {
+      const found = bySubject.get(subject);
+      if (found === undefined) bySubject.set(subject, [entry]);
+      else found.push(entry);
+    }
+  }
+  return async (names) => {
+    if (bySubject.size === 0) return [];
+    const subjects = [
+      ...(await subjectsOf({ event: "failure", names })),
+      ...(await subjectsOf({ event: "certificate", names })),
+    ];
+    return [...new Set(subjects.flatMap((subject) => bySubject.get(subject) ?? []))];
+  };
 }
 
 const setOf = (names: readonly string[]) => [...new Set(names)].toSorted().join(", ");

@@ -48,10 +48,11 @@ async function groupsOf(all: AsyncIterable<Marked>): Promise<Map<string, readonl
 
 /** A checksum of 64 bits (FNV-1a, twice): what is found by it is compared, and OpenSSL need not be loaded. */
 export function markOf(identifiers: readonly Identifier[]): string {
-  const text = identifiers
-    .map(({ value }) => value)
-    .toSorted()
-    .join(" ");
+  const values = identifiers.map(({ value }) => value);
+  return markOfText(values.toSorted().join(" "));
+}
+
+export function markOfText(text: string): string {
   return [0x81_1c_9d_c5, 0x01_23_45_67].map((seed) => checksum(text, seed)).join(".");
 }
 

@@ -59,22 +59,40 @@ export async function wantedCertificates(
   return { ...others, certificates: certificates.filter((one) => !isFirstAttempt(one)) };
 }
 
-/** Of `wantedCertificates`, what is in the store, one by one: ten thousand need not be in memory at once. */
+/** The same one by one, in any order: a hundred thousand need not be in memory at once. */
 export async function* eachWanted(
-  requests: readonly CertificateRequest[],
+  configured: Configured,
   store: Store,
-): AsyncGenerator<(KnownCertificate & { readonly isOrphan: boolean }) | BrokenCertificate> {
+): AsyncGenerator<Wanted | BrokenCertificate> {
+  for await (const one of eachMerged(configured, store))
+    if ("problem" in one || one.isOrphan || !isFirstAttempt(one)) yield one;
+}
+
+export type Wanted = KnownCertificate & { readonly isOrphan: boolean };
+
+async function* eachMerged(
+  { requests, broken }: Configured,
+  store: Store,
+  attempts = false,
+): AsyncGenerator<Wanted | BrokenCertificate> {
   const wanted = new Map(requests.map((one) => [one.name, one] as const));
-  for await (const one of store.certificates.list()) {
-    if ("problem" in one) {
-      yield one;
-      continue;
-    }
-    const request = wanted.get(one.name);
-    const known = request === undefined ? one : withRequest(request, one);
-    const isOrphan = request === undefined && one.request.fromConfig === true;
-    if (isOrphan || !isFirstAttempt(known)) yield { ...known, isOrphan };
+  const incomplete = new Map(broken.map((one) => [one.name, one] as const));
+  for await (const one of store.certificates.list({ attempts })) {
+    const { name } = one;
+    const isUnreadable = "problem" in one;
+    if (isUnreadable) incomplete.delete(name);
+    if (isUnreadable) yield one;
+    else if (!incomplete.has(name)) yield merged(one, wanted.get(name));
+    wanted.delete(name);
   }
+  for (const request of wanted.values())
+    yield { ...withRequest(request, undefined), isOrphan: false };
+  yield* incomplete.values();
+}
+
+function merged(stored: StoredCertificate, request: CertificateRequest | undefined): Wanted {
+  const known = request === undefined ? stored : withRequest(request, stored);
+  return { ...known, isOrphan: request === undefined && stored.request.fromConfig === true };
 }
 
 /**
@@ -104,13 +122,17 @@ export async function knownCertificates(
   return { ...found, certificates: found.certificates.filter(isShown) };
 }
 
-/** What `knownCertificates` answers without names and a config, one by one: ten thousand need not be in memory at once. */
-export async function* eachStored(
+/** What `knownCertificates` answers without names, one by one, in any order, and the files only if they are wanted. */
+export async function* eachKnown(
+  configured: Configured,
   store: Store,
+  { attempts, files }: { readonly attempts?: boolean; readonly files: boolean },
 ): AsyncGenerator<KnownCertificate | BrokenCertificate> {
-  const isQuiet = (await store.journal.names()).length === 0;
-  for await (const stored of store.certificates.list()) {
-    const one = await withFiles(stored, isQuiet, store);
+  const open = new Set(await store.journal.names());
+  for await (const wanted of eachMerged(configured, store, attempts)) {
+    const isQuiet = !open.has(wanted.name);
+    const isWhole = "problem" in wanted || (isQuiet && !files);
+    const one = isWhole ? wanted : await withFiles(wanted, isQuiet, store);
     if ("problem" in one || !isFirstAttempt(one) || isInProgress(one)) yield one;
   }
 }

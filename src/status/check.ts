@@ -130,17 +130,16 @@ function finding(kind: Finding["kind"], detail: string): Finding {
 }
 
 /**
- * One Problem for all findings; undefined when there are none. 9: only deploy steps failed; 6: only attempts failed and the
+ * One Problem for all of `count` certificates that need attention; undefined when there are none. 9: only deploy steps failed; 6: only attempts failed and the
  * certificates are still good; 11: anything else.
  */
-export function problemOfChecks(checked: readonly Checked[]): Problem | undefined {
-  const troubled = checked.filter(({ findings }) => findings.length > 0);
+export function problemOfChecks(troubled: readonly Checked[], count: number): Problem | undefined {
   if (troubled.length === 0) return undefined;
   const kinds = new Set(troubled.flatMap(({ findings }) => findings.map(({ kind }) => kind)));
   const only = kinds.size === 1 ? [...kinds][0] : undefined;
   const type = only === "undeployed" ? "deploy" : only === "failing" ? "backoff" : "partial";
   return new Problem(type, {
-    title: `${troubled.length} of ${checked.length} certificates need attention`,
+    title: `${troubled.length} of ${count} certificates need attention`,
     detail: troubled
       .flatMap(({ name, findings }) =>
         findings.map(({ kind, detail }) => `${name}: ${kind}: ${detail}`),

@@ -15,18 +15,31 @@ export interface ClockDifference {
 /** Of the CAs of these requests; the ones that agree with our clock are left out. */
 export async function clockDifferences(
   requests: readonly CertificateRequest[],
-  { ledger }: Pick<Store, "ledger">,
+  store: Pick<Store, "ledger">,
   now: Date,
 ): Promise<readonly ClockDifference[]> {
-  const servers = requests.flatMap(({ issuer, issuers = [issuer] }) =>
-    issuers.map(({ server }) => server),
-  );
-  const found = [...new Set(servers)].map(async (directory) => {
+  const read = clockReader(store, now);
+  const found = new Set<ClockDifference>();
+  for (const request of requests) for (const one of await read(request)) found.add(one);
+  return [...found];
+}
+
+/** The same of one request after the other: of each CA, its ledger is read once. */
+export function clockReader({ ledger }: Pick<Store, "ledger">, now: Date) {
+  const known = new Map<string, Promise<readonly ClockDifference[]>>();
+  const read = async (directory: string) => {
     const { clock } = await ledger.read(directory);
     if (clock === undefined || wasSet(clock, now)) return [];
     return [{ directory, at: clock.at, seconds: Math.round(clock.skew / 1000) }];
-  });
-  return (await Promise.all(found)).flat();
+  };
+  return async ({ issuer, issuers = [issuer] }: CertificateRequest) => {
+    const found = issuers.map(({ server }) => {
+      const one = known.get(server) ?? read(server);
+      known.set(server, one);
+      return one;
+    });
+    return (await Promise.all(found)).flat();
+  };
 }
 
 const day = 86_400_000;
@@ -43,12 +56,4 @@ function wasSet({ at, skew }: NonNullable<Ledger["clock"]>, now: Date): boolean 
 
 export function differenceText({ directory, at, seconds }: ClockDifference): string {
   return `At ${dateOf(at)} ${skewText(seconds * 1000, directory, "was")}: set it, and check its time synchronization.`;
-}
-
-/** Those of the CAs of one certificate. */
-export function clocksOf(
-  { request: { issuer, issuers = [issuer] } }: { readonly request: CertificateRequest },
-  clocks: readonly ClockDifference[],
-): readonly ClockDifference[] {
-  return clocks.filter(({ directory }) => issuers.some(({ server }) => server === directory));
 }

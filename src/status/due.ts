@@ -120,6 +120,15 @@ export function lifetimeOf({ notBefore, notAfter }: HeldCertificate["meta"]): nu
   return new Date(notAfter).getTime() - new Date(notBefore).getTime();
 }
 
+/** The one with the shorter lifetime. */
+export function shorter(
+  one: HeldCertificate | undefined,
+  other: HeldCertificate | undefined,
+): HeldCertificate | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return lifetimeOf(one.meta) <= lifetimeOf(other.meta) ? one : other;
+}
+
 /** True for a certificate that the usual schedule may be too rare for. */
 export function isShortLived({ meta }: HeldCertificate): boolean {
   return lifetimeOf(meta) < 2 * day;

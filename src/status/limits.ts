@@ -1,11 +1,12 @@
 /** What is left of the limits of the CAs in use, for `plan` and `check`. */
 import { limitsOf } from "../acme/limits.ts";
 import { caName, traitsOf } from "../acme/presets.ts";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
 import {
   allowancesFor,
   allowanceText,
+  findIn,
   pauseIn,
   type Allowance,
   type CaPause,
@@ -63,29 +64,58 @@ export async function limitsLeft(
   store: Stores,
   now: Date,
 ): Promise<readonly LimitsLeft[]> {
-  const asked = requests.flatMap(({ issuer, issuers = [issuer], identifiers }) =>
-    issuers.map((one) => ({ issuer: one, identifiers })),
-  );
-  const limiting = asked.filter(({ issuer }) => traitsOf(issuer.server).limits);
-  const found = [...Map.groupBy(limiting, ({ issuer }) => issuer.server)].map(
-    async ([server, ofCa]) => {
-      const [account] = await store.accounts.ofDirectory(server);
-      const ledger = await store.ledger.read(server);
-      const limits = limitsOf(server, ofCa[0]?.issuer.limits);
-      const all = ofCa.map(({ identifiers }) => {
-        const names = identifiers.map(({ value }) => value);
-        return allowancesFor({ account: account?.url, names }, ledger, limits, now);
-      });
-      const distinct = new Map(
-        (await Promise.all(all)).flat().map((one) => [`${one.limit} ${one.of}`, one]),
-      );
-      const allowances = [...distinct.values()].filter(
-        ({ of, left, most }) => of === "" || left < most,
-      );
-      return { server, pause: pauseIn(ledger, account?.url, now), allowances };
+  const counter = openCounter(store, now);
+  for (const request of requests) await counter.add(request);
+  return counter.left();
+}
+
+/** The same of one request after the other. */
+export function openCounter(store: Stores, now: Date) {
+  const cas = new Map<string, Promise<OfCa>>();
+  return {
+    async add({ issuer, issuers = [issuer], identifiers }: Wanted): Promise<void> {
+      for (const one of issuers) {
+        if (!traitsOf(one.server).limits) continue;
+        const ca = cas.get(one.server) ?? openCa(one, store, now);
+        cas.set(one.server, ca);
+        await (await ca).add(identifiers.map(({ value }) => value));
+      }
     },
+    left: async (): Promise<readonly LimitsLeft[]> =>
+      (await Promise.all(cas.values())).map((ca) => ca.left()),
+  };
+}
+
+type Wanted = Pick<CertificateRequest, "issuer" | "issuers" | "identifiers">;
+type OfCa = Awaited<ReturnType<typeof openCa>>;
+
+/** The ledger is read once. Of names that it does not have, nothing is used up. */
+async function openCa({ server, limits: own }: IssuerSetting, store: Stores, now: Date) {
+  const [account] = await store.accounts.ofDirectory(server);
+  const ledger = await store.ledger.read(server);
+  const limits = limitsOf(server, own);
+  const found = await findIn(ledger.entries);
+  const asking = { account: account?.url, names: [] };
+  const general = await allowancesFor(asking, ledger, limits, now);
+  const distinct = new Map(
+    general
+      .filter(({ limit }) => limit !== "certificatesPerSet")
+      .map((one) => [`${one.limit} ${one.of}`, one] as const),
   );
-  return Promise.all(found);
+  return {
+    async add(names: readonly string[]) {
+      const entries = await found(names);
+      if (entries.length === 0) return;
+      const part = { ...ledger, entries };
+      for (const one of await allowancesFor({ ...asking, names }, part, limits, now))
+        if (one.of !== "" && one.left < one.most) distinct.set(`${one.limit} ${one.of}`, one);
+    },
+    left: () => ({
+      server,
+      pause: pauseIn(ledger, account?.url, now),
+      allowances: [...distinct.values()],
+    }),
+  };
 }
 
 /** `letsencrypt: 297 of 300 new orders of this account in 3 hours left` */

@@ -4,7 +4,8 @@ import { dateFrom, timeFrom } from "../dates.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { type Block, type Result, line, table } from "../result.ts";
 import { problemOfBroken } from "./broken.ts";
-import type { KnownCertificate, wantedCertificates } from "./certificates.ts";
+import type { BrokenCertificate } from "../state/store.ts";
+import type { KnownCertificate } from "./certificates.ts";
 import { dueOf, hasNoEnd, pauseOf, type Due, type Pause } from "./due.ts";
 import { openingOf } from "../deploy/windows.ts";
 import { deployTimeOf } from "./windows.ts";
@@ -32,42 +33,59 @@ export interface Step {
   readonly opening?: string | undefined;
 }
 
-/** What `apply` and `renew` would do now, and why. Offline. */
+interface PlanOptions {
+  /** Remove what is gone from the config. */
+  readonly prune?: boolean | undefined;
+  /** The schedule's interval in milliseconds, 0 without one. */
+  readonly every?: number | undefined;
+}
+
+/** What `apply` and `renew` would do now with one certificate, and why. Offline. */
+export function plannedStep(
+  certificate: KnownCertificate & { readonly isOrphan?: boolean | undefined },
+  { prune = false, every }: PlanOptions,
+  now: Date,
+): Step {
+  const { name, request, isOrphan = false } = certificate;
+  if (isOrphan)
+    return {
+      name,
+      action: prune ? "remove" : "orphaned",
+      reason: "it is not in the config any more",
+    };
+  return { ...stepOf(certificate, now, every), solvers: request.solvers.map(solverText) };
+}
+
+/** All steps, and the certificates that cannot be read. `detailed`: something to do changes the exit code. */
 export function planOf(
-  wanted: Awaited<ReturnType<typeof wantedCertificates>>,
-  options: { prune: boolean; detailed: boolean; every?: number | undefined },
+  readable: readonly Step[],
+  broken: readonly BrokenCertificate[],
+  detailed: boolean,
   now: Date,
 ): Result {
-  const steps = [
-    ...wanted.certificates.map((certificate) => ({
-      ...stepOf(certificate, now, options.every),
-      solvers: certificate.request.solvers.map(solverText),
-    })),
-    ...wanted.orphans.map(({ name }): Step => ({
-      name,
-      action: options.prune ? "remove" : "orphaned",
-      reason: "it is not in the config any more",
-    })),
-    ...wanted.broken.map(({ name }): Step => ({
-      name,
-      action: "broken",
-      reason: "its record, key or request cannot be read",
-    })),
-  ];
+  const unreadable = broken.map(({ name }): Step => ({
+    name,
+    action: "broken",
+    reason: "its record, key or request cannot be read",
+  }));
+  const steps = [...readable, ...unreadable];
   const todo = steps.filter(({ action }) => !idleActions.includes(action));
-  const problem = problemOfBroken(wanted.broken);
+  const problem = problemOfBroken(broken);
   return {
-    exitCode: options.detailed && todo.length > 0 ? 10 : 0,
+    exitCode: detailed && todo.length > 0 ? 10 : 0,
     document: {
       outcome: todo.length > 0 ? "changes" : "unchanged",
-      certificates: steps.map(({ name, action, reason, solvers, dueAt, until }) => ({
-        name,
-        outcome: action,
-        reason,
-        solvers,
-        dueAt: dueAt?.toISOString(),
-        retryAt: until?.toISOString(),
-      })),
+      // Made for --json alone.
+      get certificates() {
+        return steps.map(({ name, action, reason, solvers, dueAt, until }) => ({
+          name,
+          outcome: action,
+          reason,
+          solvers,
+          dueAt: dueAt?.toISOString(),
+          retryAt: until?.toISOString(),
+        }));
+      },
     },
     view: viewOf(steps, todo.length, now),
     problem,

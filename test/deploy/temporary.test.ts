@@ -6,7 +6,7 @@ import { createPrivateKey } from "../../src/acme/keys.ts";
 import type { DeployStep } from "../../src/certificate.ts";
 import { deployTemporary } from "../../src/deploy/temporary.ts";
 import { conditionsOf } from "../../src/status/conditions.ts";
-import { planOf } from "../../src/status/plan.ts";
+import { planOf, plannedStep } from "../../src/status/plan.ts";
 import { X509Certificate } from "node:crypto";
 import { newVersion } from "../state/material.ts";
 import { never } from "../state/state.ts";
@@ -65,8 +65,7 @@ test("a temporary certificate is copied and its server reloaded once; commands a
     status: false,
     reason: "Temporary",
   });
-  const wanted = { certificates: [known], orphans: [], broken: [] };
-  const { document } = planOf(wanted, { prune: false, detailed: false }, new Date());
+  const { document } = planOf([plannedStep(known, {}, new Date())], [], false, new Date());
   expect(document).toMatchObject({ certificates: [{ name, outcome: "issue" }] });
 });
 

@@ -50,9 +50,9 @@ const rateLimited = new Problem("urn:ietf:params:acme:error:rateLimited", {
 });
 
 describe("for people", () => {
-  test("a result is printed on stdout, aligned by the width of its characters", () => {
+  test("a result is printed on stdout, aligned by the width of its characters", async () => {
     const { output, stdout, stderr } = opened();
-    output.result("list", listed);
+    await output.result("list", listed);
     expect(stdout.text()).toMatchInlineSnapshot(`
       "Certificates
       NAME             ISSUER      EXPIRES
@@ -65,7 +65,7 @@ describe("for people", () => {
     expect(stderr.text()).toBe("");
   });
 
-  test("the JSON document of a result is not made", () => {
+  test("the JSON document of a result is not made", async () => {
     const { output, stdout } = opened();
     const result = {
       get document(): Result["document"] {
@@ -73,13 +73,13 @@ describe("for people", () => {
       },
       view: listed.view,
     };
-    output.result("list", result);
+    await output.result("list", result);
     expect(stdout.text()).toContain("shop");
   });
 
-  test("a table wider than the terminal becomes labelled lines", () => {
+  test("a table wider than the terminal becomes labelled lines", async () => {
     const { output, stdout } = opened({ env: { NO_COLOR: "1" } }, { columns: 30 });
-    output.result("list", listed);
+    await output.result("list", listed);
     expect(stdout.text()).toContain(
       "NAME     www.example.com\nISSUER   R11\nEXPIRES  in 89 days\n",
     );
@@ -190,9 +190,9 @@ describe("for people", () => {
     }
   });
 
-  test("the problem of a failed part is on stderr, the result on stdout", () => {
+  test("the problem of a failed part is on stderr, the result on stdout", async () => {
     const { output, stdout, stderr } = opened();
-    output.result("renew", {
+    await output.result("renew", {
       exitCode: 11,
       document: { outcome: "partial" },
       view: [{ kind: "line", text: "9 renewed" }],
@@ -202,10 +202,10 @@ describe("for people", () => {
     expect(stderr.text()).toBe("Some certificates failed: 1 of 10 certificates failed.\n");
   });
 
-  test("a verbatim block is printed byte for byte, quiet or not", () => {
+  test("a verbatim block is printed byte for byte, quiet or not", async () => {
     const text = "-----BEGIN X-----\n\tabc\u001B[0m\n-----END X-----\n";
     const { output, stdout } = opened({ quiet: true });
-    output.result("export", {
+    await output.result("export", {
       exitCode: 0,
       document: { outcome: "printed" },
       view: [
@@ -218,9 +218,9 @@ describe("for people", () => {
 });
 
 describe("events", () => {
-  test("events are plain lines without control codes when stderr is not a terminal", () => {
+  test("events are plain lines without control codes when stderr is not a terminal", async () => {
     const run = opened();
-    story(run);
+    await story(run);
     expect(run.stderr.lines()).toEqual([
       "Placing the order",
       "Waiting for the CA",
@@ -229,9 +229,9 @@ describe("events", () => {
     ]);
   });
 
-  test("progress is one line that changes on a terminal, where warnings stay", () => {
+  test("progress is one line that changes on a terminal, where warnings stay", async () => {
     const run = opened({ env: { NO_COLOR: "1" } }, { columns: 80 });
-    story(run);
+    await story(run);
     const erase = "\r\u001B[2K";
     expect(run.stderr.text()).toBe(
       `Placing the order${erase}Waiting for the CA${erase}Warning: The clock is 3 minutes off\n` +
@@ -253,32 +253,32 @@ describe("events", () => {
     expect(run.stderr.text()).toBe("日本語日本語日本語…");
   });
 
-  test("events and tables keep their layout on a terminal that reports no columns", () => {
+  test("events and tables keep their layout on a terminal that reports no columns", async () => {
     const { output, stdout, stderr } = opened({}, { columns: 0 });
     output.log.progress?.("waiting for the CA", { step: "validation" });
     expect(stderr.text()).toBe("waiting for the CA");
-    output.result("list", listed);
+    await output.result("list", listed);
     expect(stdout.text()).toContain("www.example.com  R11         in 89 days");
   });
 
-  test("events are plain lines on a dumb terminal", () => {
+  test("events are plain lines on a dumb terminal", async () => {
     const run = opened({ env: { TERM: "dumb" } }, { columns: 80 });
-    story(run);
+    await story(run);
     expect(obeyed(run.stderr.text())).toEqual([]);
   });
 
-  test("with --verbose events show their fields, and debug events appear", () => {
+  test("with --verbose events show their fields, and debug events appear", async () => {
     const run = opened({ verbose: true });
-    story(run);
+    await story(run);
     expect(run.stderr.lines().slice(0, 2)).toEqual([
       "GET https://ca.example/directory status=200",
       "Placing the order step=order",
     ]);
   });
 
-  test("with --quiet a success prints nothing", () => {
+  test("with --quiet a success prints nothing", async () => {
     const run = opened({ quiet: true });
-    story(run);
+    await story(run);
     expect(run.stderr.text() + run.stdout.text()).toBe("");
   });
 
@@ -305,8 +305,8 @@ describe("colour", () => {
     [{ FORCE_COLOR: "1" }, undefined, true],
     [{ FORCE_COLOR: "0" }, terminal, false],
     [{ FORCE_COLOR: "1", NO_COLOR: "1" }, undefined, true],
-  ])("with %j on %j colour is %s", (env, terminal, expected) => {
-    expect(coloured(env as Record<string, string>, terminal)).toBe(expected);
+  ])("with %j on %j colour is %s", async (env, terminal, expected) => {
+    expect(await coloured(env as Record<string, string>, terminal)).toBe(expected);
   });
 });
 
@@ -314,14 +314,14 @@ describe("hostile text", () => {
   const hostile =
     "a\u001B[2J\u0007\u009B31mb\u202Ecod.exe\u200B\u2028\uD800\u{E0041}\r\nForged: line";
 
-  test("hostile text becomes visible escapes in one line on a terminal", () => {
+  test("hostile text becomes visible escapes in one line on a terminal", async () => {
     const { output, stderr, stdout } = opened({ env: { NO_COLOR: "1" } });
     output.log.info(hostile);
     output.problem(
       "issue",
       new Problem("urn:x", { detail: hostile, title: hostile, hint: hostile }),
     );
-    output.result("list", {
+    await output.result("list", {
       exitCode: 0,
       document: { outcome: "listed" },
       view: [
@@ -337,9 +337,9 @@ describe("hostile text", () => {
     );
   });
 
-  test("hostile text is escaped in JSON without loss", () => {
+  test("hostile text is escaped in JSON without loss", async () => {
     const { output, stdout } = opened({ json: true });
-    output.result("list", {
+    await output.result("list", {
       exitCode: 0,
       document: { outcome: "listed", issuer: hostile },
       view: [],
@@ -381,15 +381,16 @@ describe("secrets", () => {
   test.each([
     ["text", false],
     ["json", true],
-  ] as const)("show in no output, in none of their forms (%s)", (logFormat, json) => {
-    const { output, stdout, stderr } = opened({ json, logFormat, verbose: true });
-    output.mask(secret);
+  ] as const)("show in no output, in none of their forms (%s)", async (logFormat, json) => {
+    let all = "";
     for (const form of forms) {
+      const { output, stdout, stderr } = opened({ json, logFormat, verbose: true });
+      output.mask(secret);
       output.log.info(`Authorization: ${form}`, {
         headers: { [form]: [form] },
         cause: new Error(form),
       });
-      output.result("list", {
+      await output.result("list", {
         exitCode: 0,
         document: { outcome: "listed", value: form, deep: [{ form }] },
         view: [
@@ -401,8 +402,8 @@ describe("secrets", () => {
       const problem = { detail: form, hint: form, instance: form, cause: new Error(form) };
       output.problem("issue", new Problem("solver", problem));
       output.bug("issue", new Error(form));
+      all += stdout.text() + stderr.text();
     }
-    const all = stdout.text() + stderr.text();
     for (const form of forms) expect(all.includes(form.slice(-18, -6))).toBe(false);
     expect(all).toContain("***");
   });
@@ -444,6 +445,53 @@ describe("secrets", () => {
   });
 });
 
+describe("a list that is made while it is written", () => {
+  async function* counted(count: number, failsWith?: Error) {
+    for (let index = 0; index < count; index += 1)
+      yield [`n${index}`, index === 0 ? "wide cell" : "x"];
+    if (failsWith !== undefined) throw failsWith;
+  }
+  const view = (count: number): Result["view"] => [
+    { kind: "table", columns: ["NAME", "VALUE"], rows: counted(count) },
+  ];
+  const result = (count: number, failure?: Error) => ({
+    document: { outcome: "listed", certificates: counted(count, failure) },
+    view: view(count),
+  });
+
+  test("is one table, with one heading and the widths of the rows before", async () => {
+    const { output, stdout } = opened();
+    await output.result("list", result(2500));
+    const lines = stdout.text().split("\n");
+    expect(lines.slice(0, 3)).toEqual(["NAME  VALUE", "n0    wide cell", "n1    x"]);
+    expect(lines[2500]).toBe("n2499  x");
+    expect(lines).toHaveLength(2502);
+  });
+
+  test("is one document", async () => {
+    for (const count of [0, 2500]) {
+      const { output, stdout } = opened({ json: true });
+      await output.result("list", result(count));
+      const { certificates } = JSON.parse(stdout.text()) as { certificates: unknown[] };
+      expect(certificates).toHaveLength(count);
+    }
+  });
+
+  test("is a whole document with the problem if it fails, and the failure adds none", async () => {
+    const { output, stdout } = opened({ json: true });
+    const lost = new Problem("machine", { detail: "The connection was lost." });
+    await expect(output.result("list", result(2, lost))).rejects.toBe(lost);
+    output.problem("list", lost);
+    expect(JSON.parse(stdout.text())).toMatchObject({
+      certificates: [
+        ["n0", "wide cell"],
+        ["n1", "x"],
+      ],
+      problem: { detail: "The connection was lost." },
+    });
+  });
+});
+
 describe("schemas", () => {
   const ajv = new Ajv2020({
     allErrors: true,
@@ -456,8 +504,8 @@ describe("schemas", () => {
   const isResult = ajv.compile(result);
   const isEvent = ajv.compile(schema("event"));
 
-  test("the schema describes every document: one on stdout, for success and for each kind of failure", () => {
-    const ways: ((output: ReturnType<typeof opened>["output"]) => void)[] = [
+  test("the schema describes every document: one on stdout, for success and for each kind of failure", async () => {
+    const ways: ((output: ReturnType<typeof opened>["output"]) => void | Promise<void>)[] = [
       (output) => output.result("list", listed),
       (output) => output.problem("issue", rateLimited),
       (output) => output.problem("issue", new Problem("usage", { detail: "No name was given." })),
@@ -472,7 +520,7 @@ describe("schemas", () => {
     ];
     for (const way of ways) {
       const { output, stdout } = opened({ json: true });
-      way(output);
+      await way(output);
       const document: unknown = JSON.parse(stdout.text());
       expect([isResult(document), isResult.errors]).toEqual([true, null]);
     }
@@ -498,7 +546,7 @@ describe("schemas", () => {
     });
   });
 
-  test("the schema describes every event: one JSON object a line, whatever its fields are", () => {
+  test("the schema describes every event: one JSON object a line, whatever its fields are", async () => {
     const { output, stderr } = opened({ logFormat: "json", verbose: true });
     const circular: Record<string, unknown> = {
       big: 10n,
@@ -537,20 +585,23 @@ describe("schemas", () => {
   });
 });
 
-function story({ output }: ReturnType<typeof opened>): void {
+async function story({ output }: ReturnType<typeof opened>): Promise<void> {
   output.log.debug("GET https://ca.example/directory", { status: 200 });
   output.log.progress?.("Placing the order", { step: "order" });
   output.log.progress?.("Waiting for the CA", { step: "poll" });
   output.log.warn("The clock is 3 minutes off");
   output.log.progress?.("Downloading", { step: "download" });
-  output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view: [] });
+  await output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view: [] });
   output.close();
 }
 
-function coloured(env: Record<string, string>, terminal?: { columns: number }): boolean {
+async function coloured(
+  env: Record<string, string>,
+  terminal?: { columns: number },
+): Promise<boolean> {
   const { output, stdout } = opened({ env }, terminal);
   const view = [{ kind: "line", text: "Issued.", tone: "good" }] as const;
-  output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view });
+  await output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view });
   return obeyed(stdout.text()).length > 0;
 }
 

@@ -6,7 +6,7 @@ import { check, problemOfChecks } from "../../src/status/check.ts";
 import { conditionsOf, stateOf } from "../../src/status/conditions.ts";
 import type { KnownCertificate } from "../../src/status/certificates.ts";
 import { prometheusText } from "../../src/status/metrics.ts";
-import { planOf, stepOf, timeOf, whenOf } from "../../src/status/plan.ts";
+import { planOf, plannedStep, stepOf, timeOf, whenOf } from "../../src/status/plan.ts";
 import { documentOf, viewOf } from "../../src/status/describe.ts";
 import type { CertificateStatus } from "../../src/state/certificate-status.ts";
 
@@ -109,7 +109,7 @@ describe("a failure before the CA was asked", () => {
     expect(kindsOf(failed, after(59))).toEqual([]);
     const checked = check(failed, nothing, 0, after(60));
     expect(checked.findings.map(({ kind }) => kind)).toEqual(["failing"]);
-    expect(problemOfChecks([checked])?.message).toContain("no such zone");
+    expect(problemOfChecks([checked], 1)?.message).toContain("no such zone");
     expect(kindsOf(certificate({}), after(60))).toEqual([]);
   });
 
@@ -136,8 +136,8 @@ describe("a permanent refusal", () => {
       { name: "hook", use: "exec", options: {}, challenge: "http-01" as const },
     ];
     const certificates = [{ ...refused, request: { ...refused.request, solvers } }];
-    const wanted = { certificates, orphans: [], broken: [] };
-    const plan = planOf(wanted, { prune: false, detailed: false }, now);
+    const steps = certificates.map((one) => plannedStep(one, {}, now));
+    const plan = planOf(steps, [], false, now);
     expect(plan.document).toMatchObject({ certificates: [{ solvers: ["web", "hook (http-01)"] }] });
     expect(JSON.stringify(plan.view)).toContain("web, hook (http-01)");
   });
@@ -146,8 +146,7 @@ describe("a permanent refusal", () => {
     const step = stepOf(refused, now);
     expect(step).toMatchObject({ action: "wait", reason: expect.stringContaining("--force") });
     expect(timeOf(step, now)).toBeUndefined();
-    const wanted = { certificates: [refused], orphans: [], broken: [] };
-    const plan = planOf(wanted, { prune: false, detailed: false }, now);
+    const plan = planOf([plannedStep(refused, {}, now)], [], false, now);
     const shown = [plan, documentOf(refused, now), viewOf(refused, { detailed: true }, now)];
     expect(JSON.stringify(shown)).not.toContain(after(60.5).toISOString());
     expect(JSON.stringify(shown)).not.toContain("retryAt");
@@ -257,8 +256,7 @@ test("what the next run would renew before the run after it is planned now", () 
   const held = certificate({});
   const due = stepOf(held, issued).dueAt?.getTime() ?? 0;
   const before = new Date(due - day / 2);
-  const wanted = { certificates: [held], orphans: [], broken: [] };
   const exitCode = (every: number | undefined) =>
-    planOf(wanted, { prune: false, detailed: true, every }, before).exitCode;
+    planOf([plannedStep(held, { every }, before)], [], true, before).exitCode;
   expect([exitCode(undefined), exitCode(day)]).toEqual([0, 10]);
 });

@@ -9,6 +9,7 @@ import { heldParts } from "../shared/version.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
 import type { Shared } from "./shared.ts";
 import { indexValues, openIndex } from "./due-index.ts";
+import { keepHeapSmall } from "../../small-heap.ts";
 import { fenced, fencedCount } from "./leases.ts";
 import { nextKeys } from "./next-keys.ts";
 import { joined, selection, split, storedOf, storedOrBroken, type Row } from "./stored.ts";
@@ -85,6 +86,7 @@ async function* listed(
     WHERE certificate.name > $1 AND request IS NOT NULL AND ${where.sql} ORDER BY certificate.name LIMIT ${page}`;
   for (let after = ""; ;) {
     const rows = await database.rows<Row>(sql, [after, ...where.values]);
+    if (rows.length === page) keepHeapSmall();
     for (const row of rows) {
       const one = storedOrBroken(row, database);
       yield attempts || "problem" in one ? one : withoutAttempt(one);

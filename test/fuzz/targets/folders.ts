@@ -17,7 +17,7 @@ import { check } from "../../../src/status/check.ts";
 import { documentsOf, viewsOf } from "../../../src/status/describe.ts";
 import { limitLines, limitsLeft } from "../../../src/status/limits.ts";
 import { prometheusText } from "../../../src/status/metrics.ts";
-import { planOf } from "../../../src/status/plan.ts";
+import { planOf, plannedStep } from "../../../src/status/plan.ts";
 import { now, orProblemOf, type Target } from "../target.ts";
 
 const log = { debug() {}, info() {}, warn() {} };
@@ -63,7 +63,8 @@ async function readAll(store: Store): Promise<void> {
     documentsOf(found, now);
     viewsOf(found, { detailed: true }, now);
     prometheusText(found, now);
-    planOf({ ...found, orphans: [] }, { prune: false, detailed: true }, now);
+    const steps = found.certificates.map((one) => plannedStep(one, {}, now));
+    planOf(steps, found.broken, true, now);
     const requests = found.certificates.map(({ request }) => request);
     const clocks = await clockDifferences(requests, store, now);
     for (const one of found.certificates) check(one, { faults: [], clocks }, 0, now);
