@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { sabotages } from "./mutate/sabotages.ts";
 
@@ -23,12 +23,24 @@ describe("SECURITY.md", async () => {
   });
 });
 
+/** Cases of every shared state, which the suites of PostgreSQL and S3 run in the group "leases" and beside it. */
+const shared = "test/state/shared/cases.ts";
+
 test.each(sabotages)("the code has once what a sabotage takes out: $name", async (sabotage) => {
   const { file, out, tests, title = "" } = sabotage;
-  expect((await page(file)).split(out)).toHaveLength(2);
-  const texts = await Promise.all(tests.map(page));
-  expect(texts.join("\n")).toContain(title);
+  expect((await page(file)).split(out).length - 1, file).toBe(1);
+  const files = await Promise.all([...tests, shared].map(filesOf));
+  const text = (await Promise.all(files.flat().map(page))).join("\n");
+  for (const part of title.split("|"))
+    expect(text.includes(part.replace(/^leases /, "")), part).toBe(true);
 });
+
+/** Of a folder, those in it. */
+async function filesOf(path: string): Promise<readonly string[]> {
+  if (path.endsWith(".ts")) return [path];
+  const names = await readdir(new URL(`../${path}`, import.meta.url));
+  return names.filter((name) => name.endsWith(".ts")).map((name) => `${path}/${name}`);
+}
 
 test("every package is pinned to one version, and locked with the hash of its content", async () => {
   const { devDependencies, ...manifest } = JSON.parse(await page("package.json"));

@@ -107,11 +107,7 @@ export async function lockedAndFilled(store: Store): Promise<Filled> {
   return { key, locks, account, rolling: await store.accounts.beginRollover(other, nextKey) };
 }
 
-export const lateLocks = [
-  "certificate:shop",
-  `account:${directory}`,
-  `account:${rolling}`,
-] as const;
+const lateLocks = ["certificate:shop", `account:${directory}`, `account:${rolling}`] as const;
 
 export async function takeAll(store: Store): Promise<[Lock, Lock, Lock]> {
   const [certificate, account, other] = lateLocks;
