@@ -19,7 +19,7 @@ export interface Context {
   /** Absolute. */
   readonly cwd: string;
   readonly uid: number;
-  /** True when a person can be asked: stdin and stderr are terminals and `-n` was not given. */
+  /** True when a person can be asked: stdin and stderr are terminals, without `-n`, `--json` and CI. */
   readonly interactive: boolean;
   /** Shows the question on stderr and reads one line; call it only when `interactive`. Rejects when the run is stopped. */
   ask(question: string): Promise<string>;

@@ -217,8 +217,11 @@ describe("the context of a command", () => {
     await rm(cwd, { recursive: true });
   });
 
-  test("questions are asked on a terminal only, and not with -n", async () => {
+  test("questions are asked on a terminal only, and not with -n, --json or in CI", async () => {
     expect(await interactive("try", { terminal: true })).toBe(true);
+    expect(await interactive("try", { terminal: true, env: { CI: "false" } })).toBe(true);
+    expect(await interactive("try", { terminal: true, env: { CI: "true" } })).toBe(false);
+    expect(await interactive("try --json", { terminal: true })).toBe(false);
     expect(await interactive("try -n", { terminal: true })).toBe(false);
     expect(
       await interactive("try", { terminal: true, env: { ACMECTL_NON_INTERACTIVE: "1" } }),

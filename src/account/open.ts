@@ -22,6 +22,8 @@ export interface AccountTools extends KeyTools {
   readonly fetchEab?: (() => Promise<ExternalAccountBinding>) | undefined;
   /** Of the account to use; the first usable one when absent. */
   readonly accountId?: string | undefined;
+  /** Asks the person at the terminal whether they agree to these terms; absent where there is no terminal. */
+  readonly askConsent?: ((terms: string) => Promise<boolean>) | undefined;
 }
 
 export interface OpenAccount {
@@ -123,7 +125,8 @@ export async function register(
 ): Promise<OpenAccount> {
   const { ca, store, log, signal } = tools;
   const directory = await ca.directory(signal);
-  checkConsent(issuer, directory, tools);
+  const termsOfServiceAgreed = await consentTo(directory, issuer, tools);
+  assertBinding(issuer, directory, tools);
   const contact = issuer.email === undefined ? [] : [`mailto:${issuer.email}`];
   const account = stored ?? (await newStoredAccount(issuer, contact, tools));
   const session = ca.session(signerOf(account.key), undefined);
@@ -134,10 +137,7 @@ export async function register(
     });
   const isBound = directory.meta.externalAccountRequired;
   const eab = tools.eab ?? (isBound ? await tools.fetchEab?.() : undefined);
-  const registered = await session.register(
-    { contact, termsOfServiceAgreed: issuer.agreeTos, eab },
-    signal,
-  );
+  const registered = await session.register({ contact, termsOfServiceAgreed, eab }, signal);
   const saved = await store.accounts.update(account, {
     url: registered.url,
     status: registered.status,
@@ -173,21 +173,28 @@ async function newStoredAccount(
   return store.accounts.create({ id: thumbprint(key), directory: issuer.server, key, contact });
 }
 
-/** What the CA requires for newAccount, checked before any key exists (RFC 8555 §7.3.3, §7.3.4). */
-function checkConsent(issuer: IssuerSetting, { meta }: Directory, tools: AccountTools): void {
-  if (meta.termsOfService !== undefined && !issuer.agreeTos) {
-    throw new Problem("usage", {
-      title: "The CA's terms of service were not agreed to",
-      detail: `${issuer.server} requires agreement to its terms of service: ${meta.termsOfService}`,
-      hint: "Read them, then add --agree-tos (or ACMECTL_AGREE_TOS=true, or agreeTos: true at the issuer in the config).",
-    });
-  }
+/** Whether the terms are agreed to; checked, like the binding, before any key exists (RFC 8555 §7.3.3). */
+async function consentTo(
+  { meta }: Directory,
+  { server, agreeTos }: IssuerSetting,
+  { askConsent }: AccountTools,
+): Promise<boolean> {
+  if (agreeTos || meta.termsOfService === undefined) return agreeTos;
+  if ((await askConsent?.(meta.termsOfService)) === true) return true;
+  throw new Problem("usage", {
+    title: "The CA's terms of service were not agreed to",
+    detail: `${server} requires agreement to its terms of service: ${meta.termsOfService}`,
+    hint: "Read them, then add --agree-tos (or ACMECTL_AGREE_TOS=true, or agreeTos: true at the issuer in the config).",
+  });
+}
+
+/** RFC 8555 §7.3.4 */
+function assertBinding({ server }: IssuerSetting, { meta }: Directory, tools: AccountTools): void {
   const hasBinding = tools.eab !== undefined || tools.fetchEab !== undefined;
-  if (meta.externalAccountRequired && !hasBinding) {
-    throw new Problem("usage", {
-      title: "The CA requires an external account binding",
-      detail: `${issuer.server} registers accounts only with a key id and an HMAC key from its website${meta.website === undefined ? "" : ` (${meta.website})`}.`,
-      hint: bindingHint(issuer.server),
-    });
-  }
+  if (!meta.externalAccountRequired || hasBinding) return;
+  throw new Problem("usage", {
+    title: "The CA requires an external account binding",
+    detail: `${server} registers accounts only with a key id and an HMAC key from its website${meta.website === undefined ? "" : ` (${meta.website})`}.`,
+    hint: bindingHint(server),
+  });
 }

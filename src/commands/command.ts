@@ -2,6 +2,7 @@
 import type { Offered, OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { Result, StreamedResult } from "../result.ts";
 import type { Context } from "../context.ts";
+import { isYes } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 
 export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarations> {
@@ -49,6 +50,6 @@ export async function confirm(
       hint: "Add --yes.",
     });
   }
-  if (/^y(es)?$/i.test((await context.ask(`${question} [y/N] `)).trim())) return;
+  if (isYes(await context.ask(`${question} [y/N]`))) return;
   throw new Problem("usage", { detail: "Nothing was changed, because the answer was not yes." });
 }

@@ -1,13 +1,13 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Ca } from "../acme/acme.ts";
-import { isEmbedded, traitsOf } from "../acme/presets.ts";
+import { caName, isEmbedded, traitsOf } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
 import { limitsOf } from "../acme/limits.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { openDns } from "../dns/dns.ts";
-import { quotedWord } from "../options/words.ts";
+import { isYes, quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
@@ -64,6 +64,7 @@ export async function openTools(
     signal,
     eab,
     fetchEab,
+    askConsent: context.interactive ? consentBy(context, issuer.server) : undefined,
     lockTimeout,
     around,
     record: openRecord(clock.now(), context),
@@ -77,6 +78,15 @@ export async function openTools(
       await solvers.close();
       await (ca === opened.ca ? opened.close() : ca.close());
     },
+  };
+}
+
+/** Asks once, however many certificates wait for the account. */
+function consentBy({ ask }: Context, server: string): (terms: string) => Promise<boolean> {
+  let answer: Promise<string> | undefined;
+  return async (terms) => {
+    answer ??= ask(`The terms of service of ${caName(server)}: ${terms}\nDo you agree? [y/N]`);
+    return isYes(await answer);
   };
 }
 

@@ -54,7 +54,8 @@ export function contextOf(
       return environment.stdin;
     },
     get interactive() {
-      return globals.nonInteractive !== true && terminal();
+      const { nonInteractive, json } = globals;
+      return nonInteractive !== true && json !== true && !isPipeline(env) && terminal();
     },
     get configPath() {
       return configPath();
@@ -86,6 +87,11 @@ function isAbsent(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** CI systems set CI; some of them give their jobs a terminal. */
+function isPipeline({ CI = "" }: Environment["env"]): boolean {
+  return !["", "0", "false"].includes(CI);
 }
 
 async function ask(question: string, { stdin, stderr, signal }: Environment): Promise<string> {

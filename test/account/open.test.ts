@@ -94,6 +94,24 @@ describe("the account", () => {
     expect(account?.termsOfServiceAgreed).toBe("https://ca.example/terms");
   });
 
+  test("the person at the terminal is asked about the terms, and an account is registered only after a yes", async () => {
+    const it = await world({ termsOfService: "https://ca.example/terms" });
+    const issuer = { server: it.server.directoryUrl, agreeTos: false };
+    const answering = (agrees: boolean) => {
+      const asked: string[] = [];
+      const askConsent = async (terms: string) => asked.push(terms) > 0 && agrees;
+      return { asked, tools: { ...it.again(), askConsent } };
+    };
+    const no = answering(false);
+    expect((await problemOf(openAccount(issuer, no.tools))).hint).toContain("--agree-tos");
+    expect(no.asked).toEqual(["https://ca.example/terms"]);
+    expect(await it.store.accounts.list()).toEqual([]);
+    const yes = answering(true);
+    expect((await openAccount(issuer, yes.tools)).created).toBe(true);
+    const [account] = await it.store.accounts.list();
+    expect(account?.termsOfServiceAgreed).toBe("https://ca.example/terms");
+  });
+
   test("registration requires the external account binding that the CA asks for, and no key is created without it", async () => {
     const hmacKey = Buffer.alloc(32, 7).toString("base64url");
     const it = await world({ eab: { customer: hmacKey } });

@@ -45,6 +45,23 @@ describe("names of a certificate that is held", () => {
   });
 });
 
+describe("the terms of service of a CA", () => {
+  test("are shown and asked about at a terminal, and no account is registered after a no", async () => {
+    const termsOfService = "https://ca.example/terms";
+    await using issuing = await startIssuing({ termsOfService });
+    const place = `127.0.0.1:${issuing.httpPort}`;
+    const proof = ["--standalone", "--standalone-port", String(issuing.httpPort)];
+    const words = ["issue", "-d", a, ...proof, "--self-check-at", place];
+    const where = issuing.words.slice(0, 4);
+    const answer = (stdin: string) => issuing.run([...words, ...where], { stdin, terminal: true });
+    const no = await answer("n\n");
+    expect(no.code).toBe(2);
+    expect(no.stderr).toContain(`: ${termsOfService}\nDo you agree? [y/N]`);
+    expect(issuing.ca.requests.filter(({ kind }) => kind === "newAccount")).toEqual([]);
+    expect((await answer("y\n")).code).toBe(0);
+  });
+});
+
 describe("another way to prove the names of a good certificate", () => {
   test("another way to prove the names is rehearsed and reported before renewals use it", async () => {
     await using issuing = await startIssuing();

@@ -25,7 +25,7 @@ export const globalOptions = under(everywhere, {
   },
   nonInteractive: {
     type: "boolean",
-    description: "Never prompt; implied without a terminal.",
+    description: "Never prompt; implied by --json, CI, and without a terminal.",
     short: "n",
     aliases: ["noninteractive"],
   },
