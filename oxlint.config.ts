@@ -4,6 +4,7 @@ import { defineConfig, type OxlintOverride } from "oxlint";
 const rooms = [
   "program",
   "commands",
+  "setup",
   "import",
   "schedule",
   "run",
@@ -37,6 +38,7 @@ const alone: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["program"],
   chalk: ["output"],
+  "@clack/prompts": ["setup"],
   conf: ["config"],
   "acme-client": ["acme"],
   undici: ["acme", "kubernetes"],

@@ -107,6 +107,11 @@ export default defineConfig({
           test: /node-fetch\/src\/utils\/multipart-parser|gaxios\/node_modules\/(agent-base|https-proxy-agent)\//,
         },
         { name: "http1", test: /transport\/http1\.ts$|\/undici/ },
+        // The conversation, with its prompts.
+        {
+          name: "setup",
+          test: /src\/setup\/|node_modules\/(@clack|sisteransi|fast-(string|wrap)-)/,
+        },
         // The service, and what it does beside renewing.
         { name: "run", test: /src\/(run|pull)\// },
       ],

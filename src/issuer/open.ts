@@ -82,10 +82,12 @@ export async function openTools(
 }
 
 /** Asks once, however many certificates wait for the account. */
-function consentBy({ ask }: Context, server: string): (terms: string) => Promise<boolean> {
+function consentBy(context: Context, server: string): (terms: string) => Promise<boolean> {
   let answer: Promise<string> | undefined;
   return async (terms) => {
-    answer ??= ask(`The terms of service of ${caName(server)}: ${terms}\nDo you agree? [y/N]`);
+    answer ??= context.ask(
+      `The terms of service of ${caName(server)}: ${terms}\nDo you agree? [y/N]`,
+    );
     return isYes(await answer);
   };
 }

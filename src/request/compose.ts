@@ -1,7 +1,13 @@
 import { assertPublicNames, parseIdentifiers } from "../acme/identifiers.ts";
 import { unsuitable } from "../acme/keys.ts";
 import { presetOf } from "../acme/presets.ts";
-import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate.ts";
+import {
+  type CertificateRequest,
+  type DeployStep,
+  type DnsSetting,
+  type HookSetting,
+  reloadableServers,
+} from "../certificate.ts";
 import { profileOf } from "../config/assemble.ts";
 import type { Config, ConfiguredCertificate } from "../config/config.ts";
 import type { Context } from "../context.ts";
@@ -171,7 +177,7 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
       chain: flags.chainFile,
     },
     pre: commands(flags.preHook) ?? defaults.pre,
-    deploy: commands(flags.deployHook) ?? defaults.deploy,
+    deploy: stepsBy(flags, commands(flags.deployHook)) ?? defaults.deploy,
     post: commands(flags.postHook) ?? defaults.post,
     failure: commands(flags.failureHook) ?? defaults.failure,
     windows: defaults.windows,
@@ -182,6 +188,13 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
     temporary: flags.temporary ?? defaults.temporary,
     preferredChain: flags.preferredChain ?? defaults.preferredChain,
   };
+}
+
+/** A server is reloaded before the commands of the user, which may look at it. */
+function stepsBy({ reload }: Flags, commands: HookSetting[] | undefined): DeployStep[] | undefined {
+  if (reload === undefined) return commands;
+  const servers = reloadableServers.filter((one) => reload.includes(one));
+  return [...servers.map((one) => ({ reload: one })), ...(commands ?? [])];
 }
 
 /** What a flag says of either goes before both defaults. */

@@ -13,15 +13,18 @@ export interface Terminal {
   /** Keys in the notation of tmux: a text as it is, `Tab`, `C-u`. */
   type(...keys: readonly string[]): Promise<void>;
   screen(): Promise<string>;
+  /** All that was shown, lines that were wrapped joined. */
+  transcript(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** `script` is the completion that acmectl prints for the shell. */
+/** `script` is the completion that acmectl prints for the shell; `more` are variables over the usual ones. */
 export async function openTerminal(
   shell: Shell,
   script: string,
   state: string,
   config: string,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Terminal> {
   const home = await mkdtemp(join(tmpdir(), "terminal-"));
   await writeFile(
@@ -35,11 +38,12 @@ export async function openTerminal(
   const env = {
     ...tmux.env,
     HOME: home,
-    PATH: `${home}:${process.env["PATH"] ?? ""}`,
     TERM: "screen",
     LC_ALL: "C.UTF-8",
     ACMECTL_STATE: state,
     ACMECTL_CONFIG: config,
+    ...more,
+    PATH: `${home}:${more["PATH"] ?? process.env["PATH"] ?? ""}`,
   };
   const call = async (...args: readonly string[]) =>
     (await promisify(execFile)(tmux.file, ["-S", socket, "-f", "/dev/null", ...args], { env }))
@@ -50,6 +54,7 @@ export async function openTerminal(
       for (const key of keys) await call("send-keys", key);
     },
     screen: async () => call("capture-pane", "-p"),
+    transcript: async () => call("capture-pane", "-p", "-J", "-S", "-"),
     async close() {
       await call("kill-server");
       await rm(home, { recursive: true, force: true });

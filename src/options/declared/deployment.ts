@@ -19,6 +19,12 @@ export const deployFlags = under("Deployment:", {
     ),
     aliases: ["renew-hook", "reloadcmd"],
   },
+  reload: {
+    type: "list",
+    choices: reloadableServers,
+    description: "Server to check and reload after a new certificate.",
+    placeholder: "SERVER",
+  },
   postHook: hook("Shell command to run at the end of a run that tried to issue."),
   failureHook: hook("Shell command to run if issuance fails."),
   fullchainFile: file("File to copy certificate and chain to."),

@@ -1,0 +1,78 @@
+import { loadConfig } from "../config/file.ts";
+import type { Context } from "../context.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import { requestFlags } from "../options/declared/request.ts";
+import { Problem } from "../problem.ts";
+import { type Acts, setUp } from "../setup/setup.ts";
+import type { GivenFlags } from "../setup/words.ts";
+import { command as set } from "./config/set.ts";
+import { defineCommand } from "./command.ts";
+import { command as deploy } from "./deploy.ts";
+import { command as issue } from "./issue.ts";
+import { command as install } from "./schedule/install.ts";
+
+const options = requestFlags satisfies OptionDeclarations;
+type Typed = OptionsOf<typeof options>;
+
+export const command = defineCommand({
+  name: "setup",
+  summary: "Get a first certificate in a conversation: questions, rehearsal, issuance, schedule",
+  description:
+    "Looks at this machine and the DNS, asks what it cannot find out, and prints the commands and the config that do the same. Ctrl-C leaves it; running it again continues. What is given as an option is not asked.",
+  examples: ["acmectl setup", "acmectl setup -d example.com --staging"],
+  options,
+  solverFlags: true,
+  async run(typed, context) {
+    if (!context.interactive) throw noTerminal();
+    return setUp(givenOf(typed, context), context, actsOf(typed, context));
+  },
+});
+
+function noTerminal(): Problem {
+  return new Problem("usage", {
+    detail: "`acmectl setup` asks questions, and there is no terminal to ask at.",
+    hint: "Give the answers as options: `acmectl issue -d NAME --webroot DIR -m ADDRESS --agree-tos`, then run `acmectl schedule install`.",
+  });
+}
+
+/** Without what comes from a default. */
+function givenOf(typed: Typed, { sourceOf }: Context): GivenFlags {
+  const given = Object.entries(typed).filter(
+    ([option, value]) =>
+      value !== undefined && !["default", "not given"].includes(sourceOf(option)),
+  );
+  return Object.fromEntries(given);
+}
+
+/** The commands themselves, so that what they print and refuse is the same. */
+function actsOf(typed: Typed, context: Context): Acts {
+  const { configPath, sourceOf } = context;
+  // What was written a moment ago counts.
+  const explicit = sourceOf("config") !== "not given";
+  const config = () => loadConfig(configPath, { explicit });
+  return {
+    issue(flags, solverFlags, { rehearse }) {
+      const pass = { force: undefined, newOrder: undefined, wait: true, check: undefined };
+      const rest = { ...pass, detailedExitcode: undefined, timings: undefined };
+      const dryRun = rehearse ? true : undefined;
+      return issue.run(
+        { ...typed, ...flags, ...rest, dryRun },
+        { ...context, config, solverFlags },
+      );
+    },
+    configure: (key, value) => set.run({}, { ...context, args: [key, value] }),
+    deploy: (name) => deploy.run({ all: true, wait: true }, { ...context, args: [name] }),
+    schedule: () => install.run(unasked, { ...context, config }),
+  };
+}
+
+/** `acmectl schedule install` as it is typed. */
+const unasked = {
+  by: undefined,
+  every: undefined,
+  jitter: true,
+  environmentFile: undefined,
+  writable: undefined,
+  force: undefined,
+  dryRun: undefined,
+} as const;

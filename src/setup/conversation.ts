@@ -1,0 +1,68 @@
+/** Questions at a terminal. */
+import { stderr } from "node:process";
+import { cancel, confirm, intro, log, note, outro, select, text } from "@clack/prompts";
+import type { Context } from "../context.ts";
+import { Problem } from "../problem.ts";
+import type { Question } from "./answers.ts";
+
+/** Tests answer by themselves. */
+export interface Conversation {
+  begin(title: string): void;
+  /** Rejects with a Problem when the person leaves. */
+  ask(question: Question): Promise<string | boolean>;
+  /** Something to read; `title` above it makes it a box. */
+  show(text: string, title?: string): void;
+  warn(text: string): void;
+  end(text: string): void;
+}
+
+export function openConversation({ stdin, signal, env }: Context): Conversation {
+  // Nothing is drawn twice where the terminal cannot move its cursor, or a screen reader reads along.
+  const isStatic = env["TERM"] === "dumb";
+  const common = {
+    input: stdin,
+    output: stderr,
+    signal,
+    ...(isStatic ? { accessible: true } : {}),
+  };
+  const output = { output: stderr };
+  return {
+    begin: (title) => intro(title, output),
+    async ask(question) {
+      if (question.note !== undefined) log.info(question.note, output);
+      const answer = await put(question, common);
+      if (typeof answer !== "symbol") return answer;
+      signal.throwIfAborted();
+      cancel("Your answers are kept.", output);
+      throw new Problem("interrupted", {
+        detail: "The setup was left.",
+        hint: "Run `acmectl setup` again to continue.",
+        exitCode: 130,
+      });
+    },
+    show: (text, title) =>
+      title === undefined ? log.message(text, output) : note(text, title, output),
+    warn: (text) => log.warn(text, output),
+    end: (text) => outro(text, output),
+  };
+}
+
+interface Common {
+  readonly input: Context["stdin"];
+  readonly output: typeof stderr;
+  readonly signal: AbortSignal;
+  readonly accessible?: boolean;
+}
+
+async function put(question: Question, common: Common): Promise<string | boolean | symbol> {
+  const { message } = question;
+  if (question.kind === "yes")
+    return confirm({ ...common, message, initialValue: question.initial });
+  if (question.kind === "choice") {
+    const options = question.options.map(({ value, label, hint = "" }) => ({ value, label, hint }));
+    return select({ ...common, message, options, initialValue: question.initial ?? "" });
+  }
+  const { initial = "", placeholder = "", check } = question;
+  const validate = (value = "") => check(value);
+  return text({ ...common, message, initialValue: initial, placeholder, validate });
+}

@@ -1,0 +1,30 @@
+/** What is known when a question is chosen. */
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import type { Answers } from "./answers.ts";
+import type { Findings } from "./findings.ts";
+import type { GivenFlags } from "./words.ts";
+
+export interface Known {
+  readonly answers: Answers;
+  /** Those of an earlier conversation, which are offered first. */
+  readonly before: Answers;
+  readonly findings: Findings;
+  /** Options of `issue` from the command line, which are not asked about. */
+  readonly given: GivenFlags;
+  /** The folder of acmectl's own files of the certificate; undefined where the state is not a folder. */
+  readonly own?: string | undefined;
+  readonly isRoot: boolean;
+}
+
+/** The names of the certificate as identifiers; empty before they are known. */
+export function namesOf({ answers, given }: Pick<Known, "answers" | "given">): readonly string[] {
+  const names = given.domains ?? answers.domains?.split(",") ?? [];
+  return names.length === 0 ? [] : parseIdentifiers(names).map(({ value }) => value);
+}
+
+/** The CA as `--server` takes it; undefined before it is known. */
+export function serverOf({ answers, given }: Pick<Known, "answers" | "given">): string | undefined {
+  const { server, directory } = answers;
+  const usual = given.staging === true ? "letsencrypt" : undefined;
+  return given.server ?? usual ?? (server === "other" ? directory?.trim() : server);
+}

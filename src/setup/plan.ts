@@ -1,0 +1,161 @@
+/** From the answers to what is done: command lines, an entry of the config, lines for the server. */
+import { stringify } from "yaml";
+import { presetOf, resolveServer } from "../acme/presets.ts";
+import { certificateOptions, issuerOptions } from "../config/config.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
+import { formatDuration } from "../options/duration.ts";
+import { type Known, namesOf, serverOf } from "./known.ts";
+import { credentialOf, filesOf, type Files, linesFor, userOf } from "./placement.ts";
+import { rootsOf } from "./proof.ts";
+import { type GivenFlags, issueLine, type SolverFlags } from "./words.ts";
+
+export interface Plan {
+  readonly name: string;
+  /** What `issue` gets. */
+  readonly flags: GivenFlags;
+  readonly solverFlags: SolverFlags;
+  /** A solver for the config, where it has a reference to a secret. */
+  readonly setting?: { readonly key: string; readonly value: string } | undefined;
+  /** What to type for the same, in this order. */
+  readonly commands: readonly string[];
+  /** The same as YAML. */
+  readonly config: string;
+  readonly server?: ServerLines | undefined;
+}
+
+export interface ServerLines {
+  readonly kind: string;
+  readonly file?: string | undefined;
+  /** Undefined where the server reads these files already. */
+  readonly lines?: string | undefined;
+}
+
+export function planOf(known: Known, typed: SolverFlags): Plan {
+  const { answers, given, own } = known;
+  const names = namesOf(known);
+  const name = given.name ?? names[0] ?? "";
+  const user = userOf(known);
+  const files = filesOf(answers, user, own);
+  const proof = proofOf(known);
+  const flags: GivenFlags = {
+    ...given,
+    domains: given.csr === undefined ? names : undefined,
+    ...accountOf(known),
+    ...proof.flags,
+    ...(files.isCopy ? { fullchainFile: files.fullchain, keyFile: files.key } : {}),
+    ...(answers.reload === true && user !== undefined ? { reload: [user.kind] } : {}),
+  };
+  const solverFlags = { ...typed, ...proof.solverFlags };
+  const setting = settingOf(known);
+  const first =
+    setting === undefined ? [] : [`acmectl config set ${setting.key} '${setting.value}'`];
+  return {
+    name,
+    flags,
+    solverFlags,
+    setting,
+    commands: [...first, issueLine(flags, solverFlags), "acmectl schedule install"],
+    config: configOf(name, flags, solverFlags, known),
+    server: user && {
+      kind: user.kind,
+      file: user.site.file,
+      lines: linesFor(user, wanted(given, files)),
+    },
+  };
+}
+
+function wanted({ fullchainFile, keyFile }: GivenFlags, files: Files): Files {
+  return { fullchain: fullchainFile ?? files.fullchain, key: keyFile ?? files.key };
+}
+
+function accountOf({ answers, given }: Known): GivenFlags {
+  const { email = "", agreeTos, eabKid, eabHmac } = answers;
+  const asked = email.trim();
+  return {
+    server: serverOf({ answers, given }),
+    email: given.email ?? (asked === "" ? undefined : asked),
+    agreeTos: given.agreeTos ?? agreeTos,
+    eabKid: given.eabKid ?? eabKid?.trim(),
+    eabHmac: given.eabHmac ?? eabHmac,
+  };
+}
+
+type Proof = Pick<Plan, "flags" | "solverFlags">;
+
+function proofOf(known: Known): Proof {
+  const { proof, webroot } = known.answers;
+  if (proof === undefined) return alone({});
+  if (proof === "standalone") return alone({ standalone: true });
+  if (proof === "tls-alpn") return alone({ tlsAlpn: true });
+  if (proof === "webroot") return alone({ webroot });
+  if (proof !== "sites") return alone({ solver: [proof] });
+  const roots = rootsOf(namesOf(known), known.findings.servers) ?? new Map<string, string>();
+  const [folder, ...others] = new Set(roots.values());
+  if (others.length === 0) return alone({ webroot: folder });
+  return {
+    flags: { solver: ["webroot"] },
+    solverFlags: { webroot: { directories: Object.fromEntries(roots) } },
+  };
+}
+
+const alone = (flags: GivenFlags): Proof => ({ flags, solverFlags: {} });
+
+function settingOf({ answers: { proof = "", credential } }: Known): Plan["setting"] {
+  const needed = credentialOf(proof);
+  if (needed === undefined || credential === undefined) return undefined;
+  const value = JSON.stringify({ use: proof, [needed.option]: credential });
+  return { key: `solvers.${proof}`, value };
+}
+
+function configOf(name: string, flags: GivenFlags, typed: SolverFlags, known: Known): string {
+  const url = resolveServer(flags.server ?? "letsencrypt");
+  const issuer = presetOf(url)?.name ?? (flags.server === "local" ? "local" : "ca");
+  const solvers = solversOf(flags, typed, known);
+  const { fullchainFile: fullchain, keyFile: key, certFile: cert, chainFile: chain } = flags;
+  const files = defined({ fullchain, key, cert, chain });
+  const commands = (flags.deployHook ?? []).map((run) => ({ run, shell: true }));
+  const deploy = [...(flags.reload ?? []).map((reload) => ({ reload })), ...commands];
+  const certificate = {
+    ...picked(flags, certificateOptions),
+    solver: undefined,
+    issuer,
+    solvers: Object.keys(solvers),
+    ...(Object.keys(files).length === 0 ? {} : { files }),
+    ...(deploy.length === 0 ? {} : { deploy }),
+  };
+  const account = { ...picked(flags, issuerOptions), server: flags.server };
+  const entries = {
+    issuers: { [issuer]: defined(account) },
+    solvers,
+    certificates: { [name]: defined(certificate) },
+  };
+  return stringify(entries, { lineWidth: 0 });
+}
+
+function solversOf(flags: GivenFlags, typed: SolverFlags, { answers, given }: Known) {
+  const { solver = [], standalone, tlsAlpn, webroot, dns } = flags;
+  const short = [standalone && "standalone", tlsAlpn && "tls-alpn", webroot && "webroot", dns];
+  const uses = [...solver, ...short.filter((one) => typeof one === "string")];
+  const needed = given.solver === undefined ? credentialOf(answers.proof) : undefined;
+  const credential = needed === undefined ? {} : { [needed.option]: answers.credential };
+  const folder = webroot === undefined ? {} : { directory: webroot };
+  const settings = uses.map((text) => {
+    const use = text.replace(/^[^./=]+(\.[^=]+)?=/u, "");
+    return [use, { use, ...typed[use], ...folder, ...credential }];
+  });
+  return Object.fromEntries(settings);
+}
+
+/** The flags that the config knows by the same name, as it writes them. */
+function picked(flags: GivenFlags, options: OptionDeclarations): Readonly<Record<string, unknown>> {
+  const known = Object.entries(flags).filter(([option]) => Object.hasOwn(options, option));
+  const written = known.map(([option, value]) => {
+    const isDuration = options[option]?.type === "duration" && typeof value === "number";
+    return [option, isDuration ? formatDuration(value) : value] as const;
+  });
+  return Object.fromEntries(written);
+}
+
+function defined(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
