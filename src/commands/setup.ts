@@ -73,6 +73,8 @@ const unasked = {
   jitter: true,
   environmentFile: undefined,
   writable: undefined,
+  service: undefined,
+  listen: undefined,
   force: undefined,
   dryRun: undefined,
 } as const;

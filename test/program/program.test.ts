@@ -401,7 +401,8 @@ describe("help", () => {
                                  per line (text | json; default: text).
         -q, --quiet              Print failures only, with the warnings before them.
         -v, --verbose            Print requests, DNS checks and causes of failures.
-        -n, --non-interactive    Never prompt; implied by --json, CI, and without a terminal.
+        -n, --non-interactive    Never prompt; implied by --json, CI, and without a
+                                 terminal.
         --color                  Use colors, or not (--no-color), whatever the
                                  terminal and NO_COLOR say.
         -h, --help               Show this help.
