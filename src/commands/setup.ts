@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
+import type { Block, Result, StreamedResult } from "../result.ts";
 import { type Acts, setUp } from "../setup/setup.ts";
 import type { GivenFlags } from "../setup/words.ts";
 import { command as set } from "./config/set.ts";
@@ -55,15 +56,22 @@ function actsOf(typed: Typed, context: Context): Acts {
       const pass = { force: undefined, newOrder: undefined, wait: true, check: undefined };
       const rest = { ...pass, detailedExitcode: undefined, timings: undefined };
       const dryRun = rehearse ? true : undefined;
-      return issue.run(
-        { ...typed, ...flags, ...rest, dryRun },
-        { ...context, config, solverFlags },
+      return whole(
+        issue.run({ ...typed, ...flags, ...rest, dryRun }, { ...context, config, solverFlags }),
       );
     },
     configure: (key, value) => set.run({}, { ...context, args: [key, value] }),
-    deploy: (name) => deploy.run({ all: true, wait: true }, { ...context, args: [name] }),
-    schedule: () => install.run(unasked, { ...context, config }),
+    deploy: (name) => whole(deploy.run({ all: true, wait: true }, { ...context, args: [name] })),
+    schedule: () => whole(install.run(unasked, { ...context, config })),
   };
+}
+
+/** A command may show its result bit by bit. */
+async function whole(running: Promise<Result | StreamedResult>): Promise<Result> {
+  const { view: shown, ...result } = await running;
+  const view: Block[] = [];
+  for await (const block of shown) view.push(block);
+  return { ...result, view };
 }
 
 /** `acmectl schedule install` as it is typed. */
