@@ -47,7 +47,8 @@ export default defineConfig({
       },
     ],
     coverage: {
-      provider: "v8",
+      provider: "custom",
+      customProviderModule: "test/support/coverage.ts",
       include: ["src/issue/**", "src/state/**", "src/options/**"],
       exclude: ["**/*.test.ts"],
       reporter: ["text-summary"],
