@@ -18,6 +18,7 @@ import { exitCodes, Problem } from "../src/problem.ts";
 import type { Replacements } from "../src/program/execute.ts";
 import type { Result } from "../src/result.ts";
 import { commandsOf, run, type RunOptions } from "./support/run.ts";
+import { compiledCode } from "./support/spawn.ts";
 import { temporaryFolder } from "./support/state.ts";
 
 const bin = fileURLToPath(new URL("../bin/acmectl.js", import.meta.url));
@@ -457,7 +458,7 @@ describe("the program as a process", () => {
       spawnSync(process.execPath, [...node, bin, ...words, "--state", folder.path], {
         stdio: ["ignore", ...stdio],
         encoding: "utf8",
-        env: {},
+        env: compiledCode,
       });
     const words = ["issue", "-d", "shop.test", "--server", "local"];
     const issued = acmectl(words, ["pipe", full]);

@@ -9,6 +9,7 @@ import { openFolderStore } from "../../src/state/folder/folder.ts";
 import { openLocalFiles } from "../../src/state/shared/local-files.ts";
 import type { NewVersion, Store } from "../../src/state/store.ts";
 import { contextOf } from "../support/context.ts";
+import { strides } from "../support/counted.ts";
 import { requestOf } from "../state/material.ts";
 import { instrument, watchFileSystem } from "./file-system-steps.ts";
 
@@ -37,7 +38,8 @@ export async function freezePulls(
   await commit(start, second);
   const seen: PullSeen[] = [];
   await instrument();
-  for (let step = 0, ended = false; !ended; step++) {
+  const stride = strides("pull");
+  for (let step = 0, ended = false; !ended; step += stride()) {
     const host = join(folder, `${step}`);
     await cp(start, host, { recursive: true, verbatimSymlinks: true });
     ended = await new Promise<boolean>((resolve, reject) => {

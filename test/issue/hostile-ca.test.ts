@@ -107,7 +107,7 @@ const replaced = drawn(
       .filter(([, { body }]) => on !== "newNonce" || body === "")
       .map(([what, action]) => ({ on, what, action })),
   ),
-  45,
+  30,
   ({ what }) => what,
 );
 

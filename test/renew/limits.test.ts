@@ -53,14 +53,14 @@ const limited = {
 };
 
 describe("a CA that limits an account", () => {
-  test("is asked once by a pass over 50 certificates, and by no process before its time", async () => {
-    const { clock, issuing, run, apply, spawnApply } = await configured(50);
+  test("is asked once by a pass over 20 certificates, and by no process before its time", async () => {
+    const { clock, issuing, run, apply, spawnApply } = await configured(20);
     await using _ = issuing;
     issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: limited });
     const first = await apply();
     expect(orders(issuing)).toBe(1);
     expect(first.code).toBe(6);
-    expect(first.counts).toEqual({ failed: 1, paused: 49 });
+    expect(first.counts).toEqual({ failed: 1, paused: 19 });
     expect(first.stderr.match(/accepts no orders of this account before/g)).toHaveLength(1);
     expect(first.problem?.detail.split("\n")).toHaveLength(2);
 
@@ -73,11 +73,11 @@ describe("a CA that limits an account", () => {
     const requests = issuing.ca.requests.length;
     for (const { stdout, stderr } of await Promise.all([spawnApply(), spawnApply()])) {
       const { certificates } = JSON.parse(stdout) as { certificates: { outcome: string }[] };
-      expect(certificates.map(({ outcome }) => outcome)).toEqual(Array(50).fill("paused"));
+      expect(certificates.map(({ outcome }) => outcome)).toEqual(Array(20).fill("paused"));
       expect(stderr).not.toContain("Too many new orders");
     }
     clock.advance(hour / 2);
-    expect((await apply()).counts).toEqual({ paused: 50 });
+    expect((await apply()).counts).toEqual({ paused: 20 });
     expect(issuing.ca.requests).toHaveLength(requests);
     const other = await issuing.issue(["-d", "other.example.test"], { clock });
     expect(other.code).toBe(6);
@@ -88,7 +88,7 @@ describe("a CA that limits an account", () => {
 
     clock.advance(hour);
     issuing.ca.faults.clear();
-    expect((await apply()).counts).toEqual({ issued: 50 });
+    expect((await apply()).counts).toEqual({ issued: 20 });
   });
 
   test("a limit for one name stops that certificate alone", async () => {

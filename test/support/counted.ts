@@ -36,6 +36,12 @@ export function drawn<T>(
   return [...first, ...others].slice(0, most).map(({ item }) => item);
 }
 
+/** Steps from one fault to the next, in a walk whose end is not known: one if ACMECTL_ALL_FAULTS is set, else one to five. */
+export function strides(name: string): () => number {
+  const random = randomOf(Number(process.env["ACMECTL_SEED"] ?? 1) + name.length);
+  return () => (isWhole ? 1 : 1 + Math.floor(random() * 5));
+}
+
 /** Mulberry32: numbers from 0 to 1 that follow from the seed. */
 export function randomOf(seed: number): () => number {
   let state = seed;

@@ -20,13 +20,16 @@ export interface ReadingOrder {
   readonly returns: number;
 }
 
-/** Traces one run. `within` keeps the files whose path begins with it. */
+/** Traces one run, once. `within` keeps the files whose path begins with it. */
 export async function readingOrder(within = ""): Promise<ReadingOrder> {
-  const called = (await traceIssue()).filter((file) => file.startsWith(within));
+  traced ??= traceIssue();
+  const called = (await traced).filter((file) => file.startsWith(within));
   const visits = called.filter((file, index) => file !== called[index - 1]);
   const files = [...new Set(visits)];
   return { files, returns: visits.length - files.length };
 }
+
+let traced: Promise<readonly string[]> | undefined;
 
 /** The file of every function of acmectl's own, in the order of their first calls. */
 async function traceIssue(): Promise<readonly string[]> {

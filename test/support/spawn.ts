@@ -18,7 +18,12 @@ export interface Spawned {
 export const conditions: readonly string[] =
   process.env["ACMECTL_TEST_BUNDLE"] === undefined ? ["--conditions=source"] : [];
 
-/** Run `acmectl` as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. `ended` rejects if the run breaks an invariant. */
+/** For the environment of processes that run the source: where they share compiled code. Those of another user cannot write there. */
+export const compiledCode: Readonly<Record<string, string>> = {
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
+};
+
+/** Run `acmectl` as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`, and from source where compiled code is kept. `ended` rejects if the run breaks an invariant. */
 export function acmectl(
   words: readonly string[],
   options: {
@@ -35,7 +40,7 @@ export function acmectl(
   const check = watchRun({ words, env }, options.excused);
   const [file, ...args] = [...(options.through ?? []), process.execPath, ...flags, program];
   const child = spawn(file, [...args, ...words], {
-    env,
+    env: conditions.length === 0 ? env : { ...compiledCode, ...env },
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
