@@ -221,9 +221,10 @@ describe("an existing Ingress", () => {
 
   it("that does not exist is named", async () => {
     const solver = await open({ ingress: "shop" });
-    await expect(solver.present(challenge, { signal })).rejects.toThrow(
-      "The Ingress shop does not exist in the namespace web of test.",
-    );
+    const words = "The Ingress shop does not exist in the namespace web of test.";
+    const asked = solver.preflight?.([target("shop.example.com")], { signal });
+    await expect(asked).rejects.toThrow(words);
+    await expect(solver.present(challenge, { signal })).rejects.toThrow(words);
     await solver.cleanup(challenge, undefined, { signal });
     expect(fake.objects.size).toBe(0);
   });

@@ -87,9 +87,9 @@ export default defineSolver({
     const routes = openRoutes(options, namespace, cluster);
     return {
       async preflight(targets, { signal }) {
-        routes.check(targets);
         await backendOf(options, name);
         await assertAllowed(options, namespace, cluster, signal);
+        await routes.check(targets, signal);
         await listen(signal);
       },
       async present(challenge, { signal }): Promise<Made> {

@@ -13,7 +13,8 @@ import { withPath, withoutPath } from "./ingress.ts";
 import { apis, type Made, objectsOf, type Options, parentOf } from "./objects.ts";
 
 export interface Routes {
-  check(targets: readonly Target[]): void;
+  /** Rejects with a `config` Problem if the options are wrong or the cluster lacks what they name. */
+  check(targets: readonly Target[], signal: AbortSignal): Promise<void>;
   make(challenge: Http01Challenge, backend: Backend, signal: AbortSignal): Promise<Made>;
   /** False until a Gateway reports the status of the route. */
   isAccepted(made: Made, signal: AbortSignal): Promise<boolean>;
@@ -32,7 +33,10 @@ interface Setting {
 export function openRoutes(options: Options, namespace: string, cluster: Cluster): Routes {
   const setting: Setting = { options, namespace, cluster, inTurn: inTurns() };
   return {
-    check: (targets) => check(targets, options),
+    async check(targets, signal) {
+      check(targets, options);
+      await assertKnown(setting, signal);
+    },
     async make(challenge, backend, signal) {
       const made = madeBy(challenge, setting);
       const objects = objectsOf(challenge, backend, made, options);
@@ -71,6 +75,34 @@ function check(targets: readonly Target[], { ingress, gateways = [], ingressClas
       detail: `An Ingress or HTTPRoute serves DNS names, not IP addresses such as ${address.identifier.value}.`,
       hint: "Use the solver standalone or webroot for IP addresses.",
     });
+}
+
+async function assertKnown(
+  { options: { ingress, gateways = [] }, namespace, cluster }: Setting,
+  signal: AbortSignal,
+): Promise<void> {
+  const kind = ingress === undefined ? "httproutes" : "ingresses";
+  if (ingress === undefined && gateways.length === 0) return;
+  const resource = resourceOf(kind, namespace, ingress ?? "acmectl");
+  const { status, object } = await cluster.ask(
+    { ...resource, verb: "get", answers: [403, 404] },
+    signal,
+  );
+  if (status !== 404) return;
+  if (ingress !== undefined) throw missingIngress(ingress, namespace, cluster);
+  // The server answers in plain text if it does not know the API.
+  if (object["kind"] === "Status") return;
+  throw new Problem("config", {
+    detail: `${cluster.name} does not know HTTPRoutes (${apis["httproutes"]}).`,
+    hint: "Install the Gateway API, or use an Ingress: `ingressClassName` instead of `gateways`.",
+  });
+}
+
+function missingIngress(name: string, namespace: string, cluster: Cluster): Problem {
+  return new Problem("config", {
+    detail: `The Ingress ${name} does not exist in the namespace ${namespace} of ${cluster.name}.`,
+    hint: "Correct `ingress` or `namespace` of the solver.",
+  });
 }
 
 /** Named after the challenge, so that a run after a crash finds them. In the order in which they are removed. */
@@ -156,11 +188,7 @@ async function edit(
       const { spec, metadata } = found.object;
       const changed = change(isRecord(spec) ? spec : {});
       if (changed === undefined) return;
-      if (found.status === 404)
-        throw new Problem("config", {
-          detail: `The Ingress ${name} does not exist in the namespace ${namespace} of ${cluster.name}.`,
-          hint: "Correct `ingress` or `namespace` of the solver.",
-        });
+      if (found.status === 404) throw missingIngress(name ?? "", namespace, cluster);
       const resourceVersion = isRecord(metadata) ? metadata["resourceVersion"] : undefined;
       const body = { metadata: { resourceVersion }, spec: changed };
       const answers = turn < mostTurns ? [409] : [];

@@ -189,7 +189,8 @@ function secretFault(name: string, values: Values): string | undefined {
   const odd = [secret, ...listed(namespaces)].find(
     (one) => !/^[a-z\d][a-z\d.-]*$/u.test(String(one)),
   );
-  if (odd !== undefined) return `${name}: ${JSON.stringify(odd)} is not a name for Kubernetes.`;
+  if (odd !== undefined)
+    return `${name}: ${JSON.stringify(odd)} is not a name for Kubernetes: use lower-case letters, digits, - and dots.`;
   const contents: readonly string[] = secretContents;
   for (const [key, content] of Object.entries(isRecord(keys) ? keys : {})) {
     if (!contents.includes(String(content)))

@@ -253,7 +253,7 @@ function refusalOf(
     });
   }
   const what = name === undefined ? request.kind : `${request.kind}/${name}`;
-  const reason = firstWords(said.replaceAll(/[\p{Cc}\s]+/gu, " "), 800).replace(/\.$/u, "");
+  const reason = firstWords(said.replaceAll(/[\p{Cc}\s]+/gu, " ").trim(), 800).replace(/\.$/u, "");
   return new Problem(kind, {
     detail: `${access.name} refused to ${request.verb} ${what} in ${place}: ${reason} (HTTP ${status}).`,
     retryable: isBusy(status) || status === 409 || status === 404,

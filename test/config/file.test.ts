@@ -326,7 +326,7 @@ certificates:
     [
       "a Secret whose name is a path",
       "defaults: { deploy: [{ kubernetes: { secret: ../web } }] }\n",
-      'defaults.deploy.0.kubernetes: "../web" is not a name for Kubernetes.',
+      'defaults.deploy.0.kubernetes: "../web" is not a name for Kubernetes: use lower-case letters, digits, - and dots.',
     ],
     [
       "a key of a Secret that holds something unknown",

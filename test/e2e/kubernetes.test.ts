@@ -110,6 +110,8 @@ describe.skipIf(!(await hasCluster()))("in a Kubernetes cluster", () => {
     const spec = { serviceAccountName: "acmectl", containers: [{ name: "a", image: "a" }] };
     const refused = expect(apply(cluster, [{ ...lax, spec }])).rejects;
     await refused.toThrow('violates PodSecurity "restricted');
+    const preflight = await attemptAt("get httproutes", cluster.kubeconfig);
+    expect(await preflight()).toContain("does not know HTTPRoutes");
     await plantSite(cluster, http);
   });
 

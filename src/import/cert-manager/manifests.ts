@@ -40,7 +40,8 @@ export async function manifestsIn(places: readonly string[], context: Context): 
   for (const { source, content } of await textsOf(places, context)) {
     for (const document of parseAllDocuments(content)) {
       const [error] = document.errors;
-      if (error !== undefined) left.push({ what: source, why: error.message.split("\n")[0] ?? "" });
+      const [why = ""] = error?.message.split("\n") ?? [];
+      if (error !== undefined) left.push({ what: source, why: why.replace(/:$/u, "") });
       else all.push(...manifestsOf(document.toJS()));
     }
   }
