@@ -14,7 +14,7 @@ export function issueLine(flags: GivenFlags, solverFlags: SolverFlags): string {
   const known: Readonly<Record<string, unknown>> = flags;
   const declared: OptionDeclarations = requestFlags;
   const own = Object.entries(declared).flatMap(([option, declaration]) =>
-    wordsOf(spelled(option), known[option], declaration),
+    known[option] === undefined ? [] : wordsOf(spelled(option), known[option], declaration),
   );
   const solvers = Object.entries(solverFlags).flatMap(([plugin, options]) =>
     Object.entries(options).flatMap(([option, value]) =>
@@ -34,12 +34,12 @@ function wordsOf(
   value: unknown,
   declaration: OptionDeclaration | undefined,
 ): readonly string[] {
-  if (value === undefined || value === declaration?.default) return [];
+  if (value === declaration?.default) return [];
   if (typeof value === "boolean") return [value ? flag : flag.replace(/^--/u, "--no-")];
   if (typeof value === "object") return manifold(flag, value ?? {}, declaration?.verbatim === true);
-  if (typeof value === "string") return [flag, value];
-  if (typeof value !== "number") return [];
-  return [flag, declaration?.type === "duration" ? formatDuration(value) : String(value)];
+  if (typeof value === "number")
+    return [flag, declaration?.type === "duration" ? formatDuration(value) : String(value)];
+  return typeof value === "string" ? [flag, value] : [];
 }
 
 /** A list is written with commas unless they belong to its elements; a map is repeated. */

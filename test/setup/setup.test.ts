@@ -51,7 +51,8 @@ function recorded() {
     return result;
   };
   const acts: Acts = {
-    issue: (flags, _, { rehearse }) => note(`${rehearse ? "rehearse" : "issue"} ${flags.domains}`),
+    issue: (flags, _, { rehearse }) =>
+      note(`${rehearse ? "rehearse" : "issue"} ${flags.domains?.join(",")}`),
     configure: (key) => note(`set ${key}`),
     deploy: (name) => note(`deploy ${name}`),
     schedule: () => note("schedule"),
