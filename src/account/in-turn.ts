@@ -58,14 +58,15 @@ async function leastUsed(
 ): Promise<string | undefined> {
   const [first] = accounts;
   if (first === undefined) return undefined;
-  const ledger = await store.ledger.read(first.directory);
-  const ranked = accounts.map(({ id, url }) => {
+  const each = accounts.map(async ({ id, url }) => {
+    const about = { events: ["order"], account: url, names: [] } as const;
+    const ledger = await store.ledger.read(first.directory, about);
     const isPaused = pauseIn(ledger, url, clock.now()) !== undefined;
     const orders = ledger.entries.filter((one) => one.event === "order" && one.account === url);
     const place = createHash("sha256").update(`${name} ${id}`).digest("hex");
     return { id, rank: [isPaused ? 1 : 0, orders.length, place] as const };
   });
-  const [best] = ranked.toSorted(
+  const [best] = (await Promise.all(each)).toSorted(
     ({ rank: [a, b, c] }, { rank: [d, e, f] }) => a - d || b - e || (c < f ? -1 : 1),
   );
   return best?.id;

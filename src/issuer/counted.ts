@@ -110,7 +110,8 @@ async function countedValidation(
   });
   if (limits.failuresInARow === undefined) return valid;
   const { value } = orderedName(valid);
-  const own = (await desk.read()).entries.filter((one) => one.account === account);
+  const about = { events: ["failure", "validation"], account, names: [value] } as const;
+  const own = (await desk.read(about)).entries.filter((one) => one.account === account);
   // Of other names it does not matter.
   if (failuresInARow(value, own).length > 0)
     await desk.note({ event: "validation", account, names: [value] });

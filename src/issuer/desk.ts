@@ -9,10 +9,12 @@ import { Problem } from "../problem.ts";
 import {
   allowancesFor,
   allowanceText,
+  noEntries,
   pauseIn,
   withEntry,
   withoutEntry,
   withPause,
+  type About,
   type Allowance,
   type Asking,
   type CaPause,
@@ -37,15 +39,15 @@ export function openDesk(server: string, counting: Counting) {
   const { limits, store, clock } = counting;
   // Without a limit that is known nothing needs to be counted.
   const isCounting = Object.keys(limits).length > 0;
-  const read = () => store.ledger.read(server);
-  const write = (change: Change) => update(server, counting, change);
+  const read = (about: About = noEntries) => store.ledger.read(server, about);
+  const write = (change: Change, about: About) => update(server, counting, change, about);
   return {
     read,
     assertOpen: (known: Ledger, account: string | undefined) =>
       assertOpen(server, known, account, clock),
     async note(entry: Omit<LedgerEntry, "at">) {
       const noted = { at: clock.now().toISOString(), ...entry };
-      if (isCounting) await write((now) => withEntry(now, noted, clock.now()));
+      if (isCounting) await write((now) => withEntry(now, noted, clock.now()), noEntries);
     },
     /** Write down what is about to be asked for, once there is room for it; rejects if that takes long. */
     async reserve(
@@ -64,13 +66,14 @@ export function openDesk(server: string, counting: Counting) {
           full = await fullIn(now, asking, counted, counting);
           entry = made();
           return full === undefined ? withEntry(now, entry, clock.now()) : now;
-        });
+        }, aboutAll(asking));
         if (full === undefined) return entry;
         await untilRoom(full, server, counting, signal);
       }
     },
     async takeBack(entry: LedgerEntry) {
-      if (isCounting) await write((now) => withoutEntry(now, entry));
+      const about = { events: [entry.event], account: entry.account, names: entry.names };
+      if (isCounting) await write((now) => withoutEntry(now, entry), about);
     },
     /** Reject if the CA would refuse for long. */
     async assertRoom(asking: Asking, counted: readonly LimitName[]) {
@@ -91,13 +94,19 @@ function assertOpen(server: string, known: Ledger, account: string | undefined, 
   if (pause !== undefined) throw paused(server, pause, clock.now());
 }
 
+const aboutAll = ({ account, names }: Asking): About => ({
+  account,
+  names,
+  events: ["account", "order", "certificate", "failure", "validation"],
+});
+
 async function fullNow(
   server: string,
   asking: Asking,
   counted: readonly LimitName[],
   counting: Counting,
 ): Promise<Full | undefined> {
-  const known = await counting.store.ledger.read(server);
+  const known = await counting.store.ledger.read(server, aboutAll(asking));
   assertOpen(server, known, asking.account, counting.clock);
   return await fullIn(known, asking, counted, counting);
 }
@@ -106,10 +115,11 @@ async function fullNow(
 export async function noteClock(server: string, skew: number, counting: Counting): Promise<void> {
   const { store, clock } = counting;
   const isWrong = Math.abs(skew) > largestSkew;
-  const isNews = isWrong || (skew !== 0 && (await store.ledger.read(server)).clock !== undefined);
+  const isNews =
+    isWrong || (skew !== 0 && (await store.ledger.read(server, noEntries)).clock !== undefined);
   if (!isNews || !(await store.exists())) return;
   const noted = isWrong ? { at: clock.now().toISOString(), skew } : undefined;
-  await update(server, counting, (now) => ({ ...now, clock: noted }));
+  await update(server, counting, (now) => ({ ...now, clock: noted }), noEntries);
 }
 
 /** What the CA says of all orders of the account, or of everyone, is kept. */
@@ -125,7 +135,7 @@ async function watched<T>(
     const pause = await pauseOf(error, asking);
     if (pause === undefined) throw error;
     const now = counting.clock.now();
-    await update(server, counting, (known) => withPause(known, pause, now));
+    await update(server, counting, (known) => withPause(known, pause, now), noEntries);
     const until = dateFrom(now, pause.until);
     counting.log.warn(
       `${caName(server)} accepts no orders${whose(pause)} before ${until}: ${pause.detail}`,
@@ -137,8 +147,13 @@ async function watched<T>(
 type Change = (ledger: Ledger) => Ledger | Promise<Ledger>;
 
 /** What cannot be written is lost for the limits, and must not cost a certificate. */
-async function update(server: string, { store, log }: Counting, change: Change): Promise<void> {
-  await store.ledger.update(server, change).catch((error: unknown) => {
+async function update(
+  server: string,
+  { store, log }: Counting,
+  change: Change,
+  about: About,
+): Promise<void> {
+  await store.ledger.update(server, change, about).catch((error: unknown) => {
     if (!Problem.is(error)) throw error;
     log.warn(`what counts for the limits of ${caName(server)} was not kept: ${error.message}`);
   });

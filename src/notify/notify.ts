@@ -5,9 +5,11 @@ import { messageOf } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import { composeConfigured } from "../request/configured.ts";
 import { messageWithHint, Problem } from "../problem.ts";
-import { knownCertificates } from "../status/certificates.ts";
+import type { Config } from "../config/config.ts";
+import type { BrokenCertificate } from "../state/store.ts";
+import { eachKnown, type KnownCertificate } from "../status/certificates.ts";
 import { type Digest, digestOf, type Memory, notificationOf } from "./digest.ts";
-import { incidentsOf } from "./incidents.ts";
+import { type Incident, incidentsOf } from "./incidents.ts";
 import { send } from "./send.ts";
 
 /** Never rejects. What could not be sent is sent by the next run. */
@@ -31,14 +33,19 @@ async function notifyAll(context: Context): Promise<void> {
     const config = await context.config();
     const state = store.solverState("sent notifications");
     const configured = await composeConfigured(config);
-    const certificates = await knownCertificates([], configured, store);
-    const all = [...certificates.certificates, ...certificates.broken];
-    const names = new Set(all.map((one) => one.name));
     const now = clock.now();
+    const { incidents, names } = await incidentsOfAll(
+      config.notify,
+      eachKnown(configured, store, { files: false }),
+      now,
+    );
     const digests = Object.entries(config.notify).map(async ([name, entry]) => {
       const memory = memoryOf(await state.get(name));
-      const incidents = incidentsOf(certificates, entry.before, now);
-      return [name, memory, digestOf(incidents, names, entry, memory, now)] as const;
+      return [
+        name,
+        memory,
+        digestOf(incidents.get(name) ?? [], names, entry, memory, now),
+      ] as const;
     });
     const sent = (await Promise.all(digests)).map(async ([name, memory, digest]) => {
       const isTold = await tell(name, digest, now, context);
@@ -49,6 +56,24 @@ async function notifyAll(context: Context): Promise<void> {
   } finally {
     await lock.release();
   }
+}
+
+/** By the entry's name, and the names of all certificates. Of a certificate without incidents nothing else is kept. */
+async function incidentsOfAll(
+  notify: Config["notify"],
+  each: AsyncIterable<KnownCertificate | BrokenCertificate>,
+  now: Date,
+) {
+  const incidents = new Map<string, Incident[]>(Object.keys(notify).map((name) => [name, []]));
+  const names = new Set<string>();
+  for await (const one of each) {
+    names.add(one.name);
+    const known =
+      "problem" in one ? { certificates: [], broken: [one] } : { certificates: [one], broken: [] };
+    for (const [name, { before }] of Object.entries(notify))
+      incidents.get(name)?.push(...incidentsOf(known, before, now));
+  }
+  return { incidents, names };
 }
 
 /** False if it did not arrive. */

@@ -76,7 +76,7 @@ export async function refuseTakenPath(
 ): Promise<void> {
   const paths = new Set(writtenFiles(request).map((file) => resolve(file.path)));
   if (paths.size === 0) return;
-  for await (const other of certificates.list()) {
+  for await (const other of certificates.list({ mentions: [...paths] })) {
     if (other.name === request.name || !("request" in other)) continue;
     const taken = writtenFiles(other.request).find((file) => paths.has(resolve(file.path)));
     if (taken === undefined) continue;

@@ -109,5 +109,6 @@ async function copyLedger(directory: string, from: Store, to: Store): Promise<Ou
 }
 
 function missing<T>(all: readonly T[], known: readonly T[]): readonly T[] {
-  return all.filter((one) => !known.some((other) => isSame(one, other)));
+  const texts = new Set(known.map((one) => JSON.stringify(one)));
+  return all.filter((one) => !texts.has(JSON.stringify(one)));
 }

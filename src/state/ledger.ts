@@ -50,6 +50,14 @@ export interface Asking {
   readonly renewal?: true | undefined;
 }
 
+/** Which entries are needed: those of these events that count for the same limits. */
+export interface About extends Asking {
+  readonly events: readonly LedgerEntry["event"][];
+}
+
+/** The pauses and the clock alone. */
+export const noEntries: About = { account: undefined, names: [], events: [] };
+
 /** The allowances of each limit that an order for these names counts for. Limits that are not known are left out. */
 export async function allowancesFor(
   { account, names }: Asking,
@@ -175,6 +183,18 @@ export async function subjectsOf({
   return [...domains].map((domain) => markOfText(`domain ${domain}`));
 }
 
+/** Those that the entries needed may have. */
+export async function subjectsAbout({ events, ...asking }: About): Promise<readonly string[]> {
+  const all = await Promise.all(events.map((event) => subjectsOf({ event, ...asking })));
+  return [...new Set(all.flat())];
+}
+
+/** When no limit can count an entry any more. */
+export function endOf({ at, event }: LedgerEntry): Date {
+  const isOfRow = event === "failure" || event === "validation";
+  return new Date(Date.parse(at) + (isOfRow ? month : longest));
+}
+
 /** Finds the entries that count for limits of these names, and of their domains. */
 export async function findIn(
   entries: readonly LedgerEntry[],
@@ -221,10 +241,7 @@ const month = 31 * 24 * 3_600_000;
 
 /** The ledger with one thing more; what no limit can count any more is left out. */
 export function withEntry(ledger: Ledger, entry: LedgerEntry, now: Date): Ledger {
-  const kept = ledger.entries.filter(({ at, event }) => {
-    const isOfRow = event === "failure" || event === "validation";
-    return Date.parse(at) >= now.getTime() - (isOfRow ? month : longest);
-  });
+  const kept = ledger.entries.filter((one) => endOf(one) >= now);
   return { ...ledger, entries: [...kept, entry] };
 }
 

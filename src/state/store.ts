@@ -12,7 +12,7 @@ import type {
 import type { Answer, AnswerKey, Challenge, ChallengeType, SolverState } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
 import type { HostRecord } from "./hosts.ts";
-import type { Ledger } from "./ledger.ts";
+import type { About, Ledger } from "./ledger.ts";
 import type { Selection } from "./selection.ts";
 import type { CertificateStatus } from "./certificate-status.ts";
 
@@ -119,6 +119,8 @@ export interface ListOptions {
   readonly attempts?: boolean | undefined;
   /** Only those that one of these selects. */
   readonly select?: readonly Selection[] | undefined;
+  /** Only those whose request may have one of these texts in it; others may be among them. */
+  readonly mentions?: readonly string[] | undefined;
 }
 
 /** A certificate whose record cannot be read, and why. */
@@ -285,12 +287,13 @@ export interface Store {
     write(pending: PendingOrder): Promise<void>;
     remove(name: string): Promise<void>;
   };
-  /** By directory URL. It helps to stay below limits, so a broken one counts as empty. */
+  /** By directory URL. It helps to stay below limits, so a broken one counts as empty. What is not `about` may be left out. */
   readonly ledger: {
-    read(directory: string): Promise<Ledger>;
+    read(directory: string, about?: About): Promise<Ledger>;
     update(
       directory: string,
       change: (ledger: Ledger) => Ledger | Promise<Ledger>,
+      about?: About,
     ): Promise<Ledger>;
   };
   /** What hosts have of certificates; `certificates.read` and `list` answer it. It goes with the certificate. */

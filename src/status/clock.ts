@@ -1,7 +1,7 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { largestSkew, skewText } from "../skew.ts";
 import { dateOf } from "../dates.ts";
-import type { Ledger } from "../state/ledger.ts";
+import { type Ledger, noEntries } from "../state/ledger.ts";
 import type { Store } from "../state/store.ts";
 
 /** A CA whose clock differed much from ours when it was asked last. */
@@ -28,7 +28,7 @@ export async function clockDifferences(
 export function clockReader({ ledger }: Pick<Store, "ledger">, now: Date) {
   const known = new Map<string, Promise<readonly ClockDifference[]>>();
   const read = async (directory: string) => {
-    const { clock } = await ledger.read(directory);
+    const { clock } = await ledger.read(directory, noEntries);
     if (clock === undefined || wasSet(clock, now)) return [];
     return [{ directory, at: clock.at, seconds: Math.round(clock.skew / 1000) }];
   };

@@ -7,6 +7,7 @@ import {
   allowancesFor,
   allowanceText,
   findIn,
+  noEntries,
   pauseIn,
   type Allowance,
   type CaPause,
@@ -24,7 +25,7 @@ export async function caPause(
   const pauses = await Promise.all(
     issuers.map(async ({ server, accounts = 1 }) => {
       const stored = await store.accounts.ofDirectory(server);
-      const ledger = await store.ledger.read(server);
+      const ledger = await store.ledger.read(server, noEntries);
       const [first, ...others] = stored.slice(0, accounts).map(({ url }) => url);
       // Of several accounts, another one places the order.
       const ends = [first, ...others].map((url) => pauseIn(ledger, url, now));

@@ -545,6 +545,34 @@ const ledgerCases: readonly StoreCase[] = [
     const { entries } = await store.ledger.read(directory);
     expect(entries.flatMap(({ names }) => names).toSorted()).toEqual(["a", "b", "c"]);
   }),
+  plain("changes see the entries that count for the same limits", async (store, again) => {
+    const at = "2027-01-01T00:00:00.000Z";
+    const entries = [
+      { at, event: "order", account: "1", names: ["a.example"] },
+      { at, event: "order", account: "2", names: ["a.example"] },
+      { at, event: "certificate", account: "2", names: ["www.a.example", "b.example"] },
+      { at, event: "failure", account: "1", names: ["c.example"] },
+    ] as const;
+    const [mine, , issued] = entries;
+    const added = { at, event: "order", account: "1", names: ["d.example"] } as const;
+    await store.ledger.update(directory, () => ({ entries, pauses: [] }));
+    const about = { events: ["order", "certificate"], account: "1", names: ["a.example"] } as const;
+    const found = (await again().ledger.read(directory, about)).entries;
+    expect(found).toEqual(expect.arrayContaining([mine, issued]));
+    await again().ledger.update(
+      directory,
+      (ledger) => ({ ...ledger, entries: [...ledger.entries.slice(1), added] }),
+      about,
+    );
+    const pause = { until: "2027-01-02T00:00:00.000Z", detail: "Too many." };
+    const none = { events: [], account: undefined, names: [] };
+    await store.ledger.update(directory, (ledger) => ({ ...ledger, pauses: [pause] }), none);
+    const [, ...others] = entries;
+    expect(await again().ledger.read(directory)).toEqual({
+      entries: [...others, added],
+      pauses: [pause],
+    });
+  }),
 ];
 
 const hostCases: readonly StoreCase[] = [

@@ -15,12 +15,15 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { splitWords } from "../../src/options/words.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
+import { silentLog } from "../../src/testing.ts";
+import { testClock } from "../support/clock.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
 import { newVersion, requestOf } from "./material.ts";
@@ -252,12 +255,53 @@ test("a run removes the temporary files of killed runs, unless they are new or a
   await writeFile(join(old, "privkey.pem"), "key");
   const before = new Date(Date.now() - 120_000);
   await utimes(old, before, before);
+  await rm(join(root, ".swept"));
   const running = await store.lock("certificate:other", atOnce);
   const beside = await openAt(root).store.lock("certificate:third", atOnce);
   expect(await readdir(versions)).toContain(".tmp-01");
   for (const lock of [running, beside]) await lock.release();
   await (await openAt(root).store.lock("certificate:other", atOnce)).release();
   expect(await readdir(versions)).toEqual([".tmp-02", "1", "2"]);
+});
+
+describe("the folders are looked through for temporary files", () => {
+  const planted = async (clock = systemClock) => {
+    const { root, store } = await withCertificates("shop");
+    await (await openAt(root).store.lock("certificate:other", atOnce)).release();
+    const leftover = join(root, "certificates/shop/.certificate.json.tmp-01");
+    await writeFile(leftover, "{");
+    const before = new Date(Date.now() - 120_000);
+    await utimes(leftover, before, before);
+    const run = async () =>
+      (
+        await openFolderStore(root, { log: silentLog, clock }).lock("certificate:other", atOnce)
+      ).release();
+    return { root, store, run, isThere: () => existsSync(leftover) };
+  };
+
+  test("not by each run", async () => {
+    const { run, isThere } = await planted();
+    await run();
+    expect(isThere()).toBe(true);
+  });
+
+  test("after a day, since a loss of power may take the lock of a killed run", async () => {
+    const { run, isThere } = await planted(testClock(new Date(Date.now() + 25 * 3_600_000)));
+    await run();
+    expect(isThere()).toBe(false);
+  });
+
+  test("after a killed run, which has left its lock", async () => {
+    const { root, store, run, isThere } = await planted();
+    const lock = await store.lock("certificate:gone", atOnce);
+    const [file = ""] = await readdir(join(root, "locks"));
+    const path = join(root, "locks", file);
+    const holder = await readlink(path);
+    await lock.release();
+    await symlink(holder.replace(/"startTime":"\d+"/, '"startTime":"1"'), path);
+    await run();
+    expect(isThere()).toBe(false);
+  });
 });
 
 test("a certificate whose name looks like that of a temporary file is kept", async () => {

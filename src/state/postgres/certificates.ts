@@ -78,10 +78,10 @@ const page = 500;
 
 async function* listed(
   { database, check }: Shared,
-  { attempts = false, select }: ListOptions,
+  { attempts = false, select, mentions }: ListOptions,
 ): AsyncIterable<StoredCertificate | BrokenCertificate> {
   await check();
-  const where = conditionOf(select);
+  const where = conditionOf(select, mentions);
   const sql = `${selection(attempts)}
     WHERE certificate.name > $1 AND request IS NOT NULL AND ${where.sql} ORDER BY certificate.name LIMIT ${page}`;
   for (let after = ""; ;) {
@@ -98,7 +98,7 @@ async function* listed(
 }
 
 /** Its values follow one that is there already. */
-function conditionOf(select: readonly Selection[] = [{}]) {
+function conditionOf(select: readonly Selection[] = [{}], mentions?: readonly string[]) {
   const values: unknown[] = [];
   const given = (value: unknown) => `$${values.push(value) + 1}`;
   const each = select.map(({ names, labels = {} }) => {
@@ -112,7 +112,11 @@ function conditionOf(select: readonly Selection[] = [{}]) {
       `(request -> 'labels')::jsonb @> ${given(JSON.stringify(labels))}::jsonb`;
     return [isNamed, isLabelled].filter(Boolean).join(" AND ") || "true";
   });
-  return { sql: `(${each.join(" OR ") || "false"})`, values };
+  const selected = `(${each.join(" OR ") || "false"})`;
+  if (mentions === undefined) return { sql: selected, values };
+  const texts = mentions.map((text) => JSON.stringify(text).slice(1, -1));
+  const mentioned = `EXISTS (SELECT FROM unnest(${given(texts)}::text[]) AS text WHERE position(text IN request::text) > 0)`;
+  return { sql: `${selected} AND ${mentioned}`, values };
 }
 
 async function updateStatus(

@@ -6,10 +6,12 @@ import { problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 import { sql as tables } from "./migrations/0001-tables.ts";
 import { sql as index } from "./migrations/0002-index.ts";
+import { sql as ledger } from "./migrations/0003-ledger.ts";
 
 const migrations = [
   { number: 1, name: "tables", sql: tables },
   { number: 2, name: "index", sql: index },
+  { number: 3, name: "ledger", sql: ledger },
 ] as const;
 const newest = migrations.length;
 const oldestServer = 13;

@@ -33,8 +33,13 @@ export function openListing(
   let seen: string | undefined;
 
   return {
-    async *list({ attempts = false, select } = {}) {
+    async *list({ attempts = false, select, mentions } = {}) {
       await folder.check();
+      if (mentions !== undefined) {
+        for await (const one of mentioning(mentions, certificates, read, root))
+          if (isWanted(one, select)) yield attempts ? one : brief(one);
+        return;
+      }
       const index = readIndex(root);
       const good: Record<string, unknown> = {};
       const marks: Record<string, unknown> = {};
@@ -158,6 +163,23 @@ function readUnchanged(
     return { name, request, status, held: { version: number, meta }, hosts };
   } catch {
     return undefined;
+  }
+}
+
+/** Only their records are read, not checked: of most certificates that is all. */
+async function* mentioning(
+  texts: readonly string[],
+  certificates: string,
+  read: Read,
+  root: string,
+): AsyncGenerator<StoredCertificate | BrokenCertificate> {
+  const written = texts.map((text) => JSON.stringify(text).slice(1, -1));
+  for (const entry of await foldersIn(certificates)) {
+    const path = join(certificates, entry);
+    const record = (await readText(join(path, recordFile)).catch(() => undefined)) ?? "";
+    if (!written.some((text) => record.includes(text))) continue;
+    const one = await readAnew(path, entry, read, root);
+    if (one !== undefined) yield one;
   }
 }
 

@@ -5,6 +5,7 @@
 import { lstatSync, readlinkSync } from "node:fs";
 import { lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import type { Clock } from "../../../clock.ts";
 import { dateOf } from "../../../dates.ts";
 import { codeOf } from "../../../errors.ts";
@@ -154,12 +155,17 @@ export async function evict(
   }
   try {
     if ((await lookAt(path))?.key !== stale.key) return false;
+    // It is the trace of a killed run, which may have left more.
+    await rm(join(dirname(path), "..", sweptFile), { force: true });
     await rm(path, { force: true });
     return true;
   } finally {
     await rm(claim, { force: true });
   }
 }
+
+/** In the state folder. Its time is that of the last look through all folders that left no temporary file. */
+export const sweptFile = ".swept";
 
 /** Between a lock's name and the key of the lock file that is claimed. */
 export const claimMark = ".claim-";

@@ -23,7 +23,7 @@ import {
   thisProcess,
   type LockFile,
 } from "./lock-file.ts";
-import { removeLeftovers } from "../leftovers.ts";
+import { removeNewLeftovers } from "../leftovers.ts";
 import { readableName } from "../names.ts";
 import type { Lock, Store } from "../../store.ts";
 
@@ -43,7 +43,7 @@ export function openLocks(root: string, clock: Clock): Locks {
       const token = randomBytes(16).toString("hex");
       await attempt("lock", path, async () => {
         await makeFolder(folder);
-        await (swept ??= sweepAbandoned(folder, clock).then(() => removeLeftovers(root, clock)));
+        await (swept ??= sweepAbandoned(folder, clock).then(() => removeNewLeftovers(root, clock)));
         await acquire({ name, path, token, clock, ...options });
       });
       const lock = heldLock({ name, path, token, clock });
