@@ -170,3 +170,24 @@ test("a next key is removed as long as it is the one that was read, where the se
   await store.certificates.saveNextKey("shop", "ec256", undefined);
   expect(removed).toEqual(['"1"', undefined]);
 });
+
+test("what another run commits while a certificate is removed stays", async () => {
+  let isRemoved = false;
+  const deleted: string[] = [];
+  const listed = (key: string) => `<Contents><Key>prod/${key}</Key><ETag>"1"</ETag></Contents>`;
+  const [old, late] = ["versions/shop/000001-a.json", "versions/shop/000002-b.json"];
+  const store = await storeAt((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
+    const isHead = pathname.endsWith("/certificates/shop.json");
+    if (isHead && request.method === "PUT") isRemoved = true;
+    if (request.method === "DELETE") deleted.push(pathname.replace("/state/prod/", ""));
+    const keys = isRemoved ? listed(old) + listed(late) : listed(old);
+    const isVersions = searchParams.get("prefix") === "prod/versions/shop/";
+    const list = `<ListBucketResult>${isVersions ? keys : ""}</ListBucketResult>`;
+    const value = isHead ? { name: "shop", request: {} } : { format: 1 };
+    const object = JSON.stringify({ revisions: [], value });
+    response.setHeader("etag", '"1"').end(searchParams.has("list-type") ? list : object);
+  });
+  await store.certificates.remove("shop");
+  expect([isRemoved, deleted]).toEqual([true, [old]]);
+});
