@@ -1,4 +1,4 @@
-import { openAccount, type AccountTools } from "../account/open.ts";
+import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import {
   changedNames,
@@ -182,16 +182,14 @@ async function prepare(
   return choices;
 }
 
-/** For the account whose turn it is, where there are several. */
-async function withAccountId(
+/** Of several accounts, the one that orders this certificate. */
+async function inTurn(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
-  given: IssueTools,
-): Promise<AccountTools> {
-  const tools = { ...given, log: given.record.log("account") };
-  if (request.issuer.accounts === undefined) return tools;
+  tools: IssueTools,
+): Promise<string | undefined> {
   const { accountInTurn } = await import("../account/in-turn.ts");
-  return { ...tools, accountId: await accountInTurn(request, before?.held, tools) };
+  return accountInTurn(request, before?.held, { ...tools, log: tools.record.log("account") });
 }
 
 /** Order, prove, finalize, commit. An order of a run that died is resumed where it left off. */
@@ -209,7 +207,10 @@ async function obtain(
   // What may be finalized already needs no solver any more; everything else is checked before an order is placed.
   const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);
 
-  const account = await openAccount(request.issuer, await withAccountId(request, before, tools));
+  const log = tools.record.log("account");
+  const { accounts } = request.issuer;
+  const accountId = accounts === undefined ? tools.accountId : await inTurn(request, before, tools);
+  const account = await openAccount(request.issuer, { ...tools, log, accountId });
   const resumed = await resumeOrder(unfinished, request, account, letGo, tools);
   const key = prepareKey(request, resumed && unfinished, before, tools);
   // Whatever fails first is reported; a key that fails meanwhile must not become an unhandled rejection.

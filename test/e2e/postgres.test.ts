@@ -20,6 +20,7 @@ import {
   lease,
   leaseCases,
   machine,
+  rekeyCases,
   secretCases,
 } from "../state/shared/cases.ts";
 import { openAt, stateKey, type Opening } from "../state/shared/state.ts";
@@ -349,6 +350,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
     });
 
     secretCases(newState);
+    rekeyCases(newState, 1);
 
     test("keys can be rotated, and a key that was moved to another certificate is refused", async () => {
       const { store, again, query } = await newState();

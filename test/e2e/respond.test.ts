@@ -1,4 +1,5 @@
 /** nginx, Apache, HAProxy and Caddy with the configurations of docs/fleet.md and of `solvers show stateless`, and Pebble as the CA. */
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -96,6 +97,19 @@ async function documented(name: string, port: number): Promise<string> {
   return snippet.replaceAll("127.0.0.1:8402", `127.0.0.1:${port}`);
 }
 
+/** The same before a unix socket, as the sentence below the snippets says. */
+async function overSocket(name: string, socket: string): Promise<string> {
+  const text = await readFile(new URL("../../docs/fleet.md", import.meta.url), "utf8");
+  const title = { nginx: "nginx", apache: "Apache", haproxy: "HAProxy", caddy: "Caddy" }[name];
+  const written = new RegExp(`\`([^\`]+)\`\\s\\(${title}\\)`).exec(text)?.[1] ?? "";
+  expect(written).toContain("/run/acmectl/http.sock");
+  const directives = /^.*127\.0\.0\.1:8402.*$/m;
+  const snippet = await documented(name, 8402);
+  const line = directives.exec(snippet)?.[0] ?? "";
+  const replaced = name === "apache" ? line.replace(/"http:[^"]*"/, () => written) : written;
+  return snippet.replace(line, () => replaced).replace("/run/acmectl/http.sock", socket);
+}
+
 const interrupted = new Problem("interrupted", { detail: "Stopped by SIGTERM.", exitCode: 143 });
 
 describe.skipIf(!available("pebble"))("any host answers", () => {
@@ -144,8 +158,9 @@ describe.skipIf(!available("pebble"))("any host answers", () => {
       stopping.abort(interrupted);
       await ended;
     });
+    if (place.startsWith("unix:")) return expect.poll(() => existsSync(place.slice(5))).toBe(true);
     const answers = () => fetch(`http://${place}/`).catch(() => undefined);
-    await expect.poll(async () => (await answers())?.status).toBe(404);
+    return expect.poll(async () => (await answers())?.status).toBe(404);
   }
 
   async function front({ program, config, args }: Front, snippet: string, listen = port) {
@@ -173,6 +188,21 @@ describe.skipIf(!available("pebble"))("any host answers", () => {
         expect(unknown.status).toBe(404);
         const ran = await issue(`${name}.respond.example.test`, "respond");
         expect(ran, ran.stderr).toMatchObject({ code: 0 });
+      },
+    );
+
+    test.skipIf(!available(server.part))(
+      `${name} passes challenges on to a unix socket, with the documented configuration`,
+      async () => {
+        const socket = at(`${name}.sock`);
+        await host(`unix:${socket}`);
+        // Its workers are another user's, which the folder of the test is closed to.
+        const asRoot = name === "nginx" && process.getuid?.() === 0 ? "user root;\n" : "";
+        const config: Front["config"] = (...given) => asRoot + server.config(...given);
+        await front({ ...server, config }, await overSocket(name, socket));
+        const unknown = await fetch(`http://127.0.0.1:${port}/.well-known/acme-challenge/none`);
+        // acmectl's own 404.
+        expect([unknown.status, unknown.headers.get("cache-control")]).toEqual([404, "no-store"]);
       },
     );
 

@@ -15,6 +15,7 @@ import {
   leaseCases,
   machine,
   pendingOf,
+  rekeyCases,
   secretCases,
 } from "../state/shared/cases.ts";
 import { commandCases } from "../state/shared/commands.ts";
@@ -140,6 +141,7 @@ describe.skipIf(!available("versitygw"))("the store in S3", () => {
 
   describe("secrets", () => {
     secretCases(newState);
+    rekeyCases(newState, 2);
 
     test("keys can be rotated, and a key that was moved to another version is refused", async () => {
       const { store, again, edit, objects } = await newState();

@@ -1,9 +1,12 @@
 /** What every state that hosts share does: leases, connections that are cut, secrets. */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { openSealing, type Sealing } from "../../../src/state/sealing.ts";
 import type { Lock, Store } from "../../../src/state/store.ts";
 import { startCuttingProxy } from "../../support/cutting-proxy.ts";
+import { filledState } from "../filled.ts";
 import { allOf, directory, lateChanges, lockedAndFilled, takeAll } from "../late-changes.ts";
 import { newVersion } from "../material.ts";
 import { never } from "../state.ts";
@@ -234,6 +237,52 @@ export function secretCases(newState: NewState): void {
     expect(await store.journal.read("shop")).toMatchObject(pending);
     expect((await store.accounts.list())[0]).toMatchObject({ key: account, nextKey: next });
     expect(await store.check({ repair: false })).toEqual([]);
+  });
+}
+
+/** Every secret, decrypted. */
+async function secretsOf(store: Store) {
+  return {
+    accounts: (await store.accounts.list()).map(({ key }) => key),
+    versions: (await store.certificates.versions("shop")).map(({ privateKey }) => privateKey),
+    order: (await store.journal.read("shop"))?.privateKey,
+    next: await store.certificates.readNextKey("shop", "ec256"),
+    solvers: await store.solverValues(),
+  };
+}
+
+/** `seals` is how often a text is encrypted for one write. */
+export function rekeyCases(newState: NewState, seals: number): void {
+  test("a rekey that is killed before any of its writes leaves every key readable, and the next one goes on", async () => {
+    const old = randomBytes(32).toString("base64");
+    const fresh = randomBytes(32).toString("base64");
+    const { store, again } = await newState({ sealing: openSealing([old]) });
+    await filledState(store);
+    const lock = await store.lock(lease, atOnce);
+    for (const serial of ["11", "12"]) await commit(store, lock, serial);
+    await lock.release();
+    const secrets = await secretsOf(store);
+    const sealing = openSealing([fresh, old]);
+    const both = await again({ sealing });
+    let kills = 0;
+    for (let isDone = false; !isDone && kills < 20;) {
+      let count = 0;
+      const dying: Sealing = {
+        ...sealing,
+        seal(text, what) {
+          if (count++ === seals) throw new Error("killed");
+          return sealing.seal(text, what);
+        },
+      };
+      const rekeying = (await again({ sealing: dying })).rekey(never);
+      isDone = (await Promise.allSettled([rekeying]))[0].status === "fulfilled";
+      if (!isDone) kills += 1;
+      expect(await secretsOf(both), `after ${kills} kills`).toEqual(secrets);
+    }
+    // One of each kind, and three versions.
+    expect(kills).toBe(6);
+    expect(await both.rekey(never)).toBe(0);
+    expect(await secretsOf(await again({ sealing: openSealing([fresh]) }))).toEqual(secrets);
   });
 }
 
