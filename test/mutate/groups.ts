@@ -20,7 +20,6 @@ export const groups: readonly Group[] = [
     sources: ["src/acme/transport/*.ts"],
     tests: [
       "test/acme/transport.test.ts",
-      "test/acme/ca.test.ts",
       "test/acme/library.test.ts",
       "test/acme/problems.test.ts",
       "test/acme/repeat.test.ts",
@@ -42,10 +41,11 @@ export const groups: readonly Group[] = [
     name: "journal",
     sources: ["src/issue/journal.ts", "src/issue/issue.ts"],
     tests: [
-      "test/issue/order.test.ts",
-      "test/issue/issue.test.ts",
+      "test/issue/journal.test.ts",
       "test/issue/leftovers.test.ts",
       "test/issue/solve.test.ts",
+      "test/issue/order.test.ts",
+      "test/issue/issue.test.ts",
       "test/issue/second-key.test.ts",
     ],
   },

@@ -28,6 +28,7 @@ const done = new Set(noted.flatMap(({ test, outcome }) => (outcome === "done" ? 
 const noticed = new Set(
   noted.flatMap(({ mutant, outcome }) => (isNotice(outcome) ? [mutant ?? ""] : [])),
 );
+const tried = new Set(noted.map(({ test, mutant, outcome }) => `${outcome} ${test} ${mutant}`));
 const trials = new Map<string, Trial>();
 const turns = new Map<string, number>();
 
@@ -93,8 +94,9 @@ async function measure(test: RunnerTestCase): Promise<void> {
   } finally {
     switches.currentTestId = undefined;
     const hits = switches.mutantCoverage?.perTest[test.id] ?? {};
-    const left = Object.keys(hits).filter((id) => drawn.has(id));
-    for (const mutant of left) addNote({ test: test.id, mutant, outcome: "reached" });
+    const reached = Object.keys(hits).filter((id) => drawn.has(id));
+    for (const mutant of reached) addNote({ test: test.id, mutant, outcome: "reached" });
+    const left = reached.filter((id) => !tried.has(`unnoticed ${test.id} ${id}`));
     trials.set(test.id, { left, hits, milliseconds: performance.now() - began });
   }
 }

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import type { Sabotage } from "./sabotages.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -67,5 +68,5 @@ async function tested(folder: string, { tests, title }: Sabotage) {
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => (said += text));
   const [code] = await once(child, "close");
-  return { code, said };
+  return { code, said: stripVTControlCharacters(said) };
 }

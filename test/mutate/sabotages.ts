@@ -350,7 +350,14 @@ export const sabotages: readonly Sabotage[] = [
     file: "src/deploy/deploy.ts",
     out: "    await subject.assertHeld?.();\n",
     in: "",
-    tests: ["test/deploy"],
+    tests: ["test/deploy/lost-lock.test.ts"],
     title: "lost",
+  },
+  {
+    name: "a run that lost its lock while it wrote a deployed file replaces the one that is there",
+    file: "src/deploy/steps/write-file.ts",
+    out: "      await writeNew(temporary, file, before, access);\n      await assert();\n",
+    in: "      await writeNew(temporary, file, before, access);\n",
+    tests: ["test/deploy/lost-lock.test.ts"],
   },
 ];

@@ -8,7 +8,7 @@ import { addNote, getRunning, isNotice, type Note, readNotes } from "./notes.ts"
 
 export interface Tried {
   readonly mutant: Mutant;
-  /** `static`: it is reached only when its module is loaded, or by no test. */
+  /** `not reached`: by no test, or only while its module is loaded. */
   readonly outcome: "noticed" | "timeout" | "unnoticed" | "not reached";
 }
 
