@@ -65,6 +65,19 @@ test("a symbolic link in place of a temporary file is not followed", async () =>
   expect((await readdir(folder)).toSorted()).toEqual(["a.json", "planted", "victim"]);
 });
 
+test("a run that loses its lock while it writes a file leaves the one that is there", async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, "a.json");
+  await writeFile(path, "theirs");
+  let looks = 0;
+  const assert = async () => {
+    if (looks++ > 0) throw new Error("lost");
+  };
+  await expect(writeDurably(path, "ours", assert)).rejects.toThrow("lost");
+  expect(await readFile(path, "utf8")).toBe("theirs");
+  expect(await readdir(folder)).toEqual(["a.json"]);
+});
+
 test("the probe for a writable folder leaves nothing behind", async () => {
   const { store, root } = await openStore();
   await store.checkWritable();
