@@ -26,26 +26,27 @@ export const groups: readonly Group[] = [
     ],
   },
   {
+    name: "journal",
+    sources: ["src/issue/journal.ts", "src/issue/leftovers.ts", "src/issue/unfinished.ts"],
+    tests: [
+      "test/issue/journal.test.ts",
+      "test/issue/leftovers.test.ts",
+      "test/issue/solve.test.ts",
+    ],
+  },
+  {
     name: "order",
-    sources: ["src/issue/order.ts", "src/issue/finalize.ts", "src/issue/back-off.ts"],
+    sources: [
+      "src/issue/order.ts",
+      "src/issue/finalize.ts",
+      "src/issue/back-off.ts",
+      "src/issue/issue.ts",
+    ],
     tests: [
       "test/issue/order.test.ts",
       "test/issue/issue.test.ts",
       "test/issue/hostile-ca.test.ts",
       "test/issue/protect.test.ts",
-      "test/issue/second-key.test.ts",
-      "test/acme/certificate.test.ts",
-    ],
-  },
-  {
-    name: "journal",
-    sources: ["src/issue/journal.ts", "src/issue/issue.ts"],
-    tests: [
-      "test/issue/journal.test.ts",
-      "test/issue/leftovers.test.ts",
-      "test/issue/solve.test.ts",
-      "test/issue/order.test.ts",
-      "test/issue/issue.test.ts",
       "test/issue/second-key.test.ts",
     ],
   },
@@ -55,14 +56,17 @@ export const groups: readonly Group[] = [
       "src/state/folder/versions.ts",
       "src/state/folder/files.ts",
       "src/state/folder/journal.ts",
-      "src/state/folder/locks/*.ts",
     ],
     tests: [
-      "test/state/cases.test.ts",
+      "test/state/journal.test.ts",
       "test/state/certificates.test.ts",
       "test/state/files.test.ts",
-      "test/state/journal.test.ts",
-      "test/state/locks.test.ts",
+      "test/state/cases.test.ts",
     ],
+  },
+  {
+    name: "locks",
+    sources: ["src/state/folder/locks/*.ts"],
+    tests: ["test/state/locks.test.ts", "test/state/cases.test.ts"],
   },
 ];

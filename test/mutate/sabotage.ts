@@ -50,10 +50,9 @@ async function trySabotage(sabotage: Sabotage, copy: string): Promise<Sabotaged>
     join(copy, file),
     source.replace(out, () => sabotage.in),
   );
-  const { code, said } = await tested(copy, sabotage);
+  const { code, said, failed } = await tested(copy, sabotage);
   writeFileSync(join(copy, file), source);
-  if (code === 0) return { sabotage, failed: [], why: `${tests.join(" and ")} pass` };
-  const failed = Array.from(said.matchAll(/^ *FAIL +\S+ > (.*)$/gm), ([, title = ""]) => title);
+  if (code === 0) return { sabotage, failed, why: `${tests.join(" and ")} pass` };
   if (failed.length > 0) return { sabotage, failed };
   return { sabotage, failed, why: `the tests did not run:\n${said.slice(-2000)}` };
 }
@@ -61,12 +60,36 @@ async function trySabotage(sabotage: Sabotage, copy: string): Promise<Sabotaged>
 async function tested(folder: string, { tests, title }: Sabotage) {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
   const chosen = title === undefined ? [] : ["--testNamePattern", title];
-  const how = ["--config", "test/mutate/vitest.config.ts", "--bail", "1", "--color=false"];
-  const env = { ...process.env, ACMECTL_MUTATE_TESTS: tests.join(" ") };
-  const child = spawn(process.execPath, [vitest, "run", ...how, ...chosen], { cwd: folder, env });
+  const report = join(folder, "report.json");
+  const how = ["--config", "test/mutate/vitest.config.ts", "--bail", "1"];
+  const shown = ["--reporter", "default", "--reporter", "json", "--outputFile", report];
+  const env = {
+    ...process.env,
+    ACMECTL_MUTATE_TESTS: tests.join(" "),
+    ACMECTL_MUTATE_CACHE: join(folder, "cache"),
+  };
+  const child = spawn(process.execPath, [vitest, "run", ...how, ...shown, ...chosen], {
+    cwd: folder,
+    env,
+  });
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => (said += text));
   const [code] = await once(child, "close");
-  return { code, said: stripVTControlCharacters(said) };
+  const failed = existsSync(report) ? failedIn(readFileSync(report, "utf8")) : [];
+  rmSync(report, { force: true });
+  return { code, said: stripVTControlCharacters(said), failed };
+}
+
+interface Report {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+/** A server that did not start fails a whole suite, but no test of it. */
+function failedIn(text: string): readonly string[] {
+  const { testResults }: Report = JSON.parse(text);
+  const all = testResults.flatMap(({ assertionResults }) => assertionResults);
+  return all.flatMap(({ status, fullName }) => (status === "failed" ? [fullName] : []));
 }

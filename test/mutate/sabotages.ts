@@ -62,7 +62,8 @@ export const sabotages: readonly Sabotage[] = [
     file: "src/issue/order.ts",
     out: "  if (namesOf(identifiers) !== namesOf(request.identifiers)) return false;\n",
     in: "",
-    tests: ["test/issue/order.test.ts", "test/issue/hostile-ca.test.ts"],
+    tests: ["test/issue/order.test.ts"],
+    title: "for other names",
   },
   {
     name: "a run that lost its lock commits",
@@ -130,8 +131,8 @@ export const sabotages: readonly Sabotage[] = [
     file: "src/state/folder/files.ts",
     out: "      await createFile(temporary, content);\n      await assert();\n",
     in: "      await createFile(temporary, content);\n",
-    tests: ["test/state/locks.test.ts"],
-    title: "lost its lock while",
+    tests: ["test/state/files.test.ts"],
+    title: "loses its lock",
   },
   {
     name: "a run that lost its lock removes a file",
@@ -166,13 +167,6 @@ export const sabotages: readonly Sabotage[] = [
     title: "lost its locks",
   },
   {
-    name: "a run that lost its lock puts its older request in the place of a newer one",
-    file: "src/issue/issue.ts",
-    out: "  await lock.assertHeld();\n  await store.certificates.saveRequest",
-    in: "  await store.certificates.saveRequest",
-    tests: ["test/issue/lost-lock.test.ts"],
-  },
-  {
     name: "a lock is believed to be held forever",
     file: "src/state/folder/locks/locks.ts",
     out: "      if (released !== undefined || found?.key !== token) throw lostProblem(name, found);\n",
@@ -186,7 +180,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    if (token !== undefined) await assertLease(statements, lock.name, token);\n",
     in: "",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "leases a run",
+    title: "a run (whose lease|that lost its leases)",
   },
   {
     name: "PostgreSQL: a run that lost its lease changes what it protects",
@@ -194,7 +188,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    if (token !== undefined) await assertLease(statements, lease, token);\n",
     in: "",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "leases a run",
+    title: "a run (whose lease|that lost its leases)",
   },
   {
     name: "PostgreSQL: a lease that has ended still allows changes",
@@ -202,7 +196,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "AND expires_at > clock_timestamp() FOR SHARE",
     in: "FOR SHARE",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "leases a lease that has ended",
+    title: "a lease that has ended allows",
   },
   {
     name: "PostgreSQL: a lease is taken from a run that has it",
@@ -210,7 +204,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "WHERE lease.expires_at <= clock_timestamp() OR",
     in: "WHERE true OR",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "leases",
+    title: "eight processes|a run whose lease",
   },
   {
     name: "PostgreSQL: a status is changed whatever its revision is",
@@ -250,7 +244,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    if (token !== undefined) assertLease({ name: lease, leased: head, token }, objects.now());\n",
     in: "    void [lease, token];\n",
     tests: ["test/e2e/s3.test.ts"],
-    title: "leases a run",
+    title: "a run (whose lease|that lost its leases)",
   },
   {
     name: "S3: a lease that has ended still allows changes",
@@ -258,7 +252,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "lease === undefined || lease.endsAt <= now ?",
     in: "lease === undefined || now < 0 ?",
     tests: ["test/e2e/s3.test.ts"],
-    title: "leases a lease that has ended",
+    title: "a lease that has ended allows",
   },
   {
     name: "S3: a run that lost its lease keeps a refused certificate",
@@ -266,7 +260,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "  await assertHeld(`certificate:${name}`);\n  await objects.put(object, { name, facts, pem, privateKey: key });",
     in: "  await objects.put(object, { name, facts, pem, privateKey: key });",
     tests: ["test/e2e/s3.test.ts"],
-    title: "leases a run",
+    title: "a run (whose lease|that lost its leases)",
   },
   {
     name: "S3: private keys are stored in the clear",
@@ -282,7 +276,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "      await assertHeld(`account:${identity.directory}`);\n",
     in: "",
     tests: ["test/e2e/s3.test.ts"],
-    title: "leases a run",
+    title: "a run (whose lease|that lost its leases)",
   },
   {
     name: "the key of an unfinished order is stored in the clear",

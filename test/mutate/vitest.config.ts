@@ -1,5 +1,7 @@
 import { defineConfig } from "vitest/config";
 
+const cache = process.env["ACMECTL_MUTATE_CACHE"];
+
 /** The unit tests that are named in ACMECTL_MUTATE_TESTS, separated by blanks: Stryker runs all that a configuration includes. */
 export default defineConfig({
   root: new URL("../..", import.meta.url).pathname,
@@ -8,9 +10,11 @@ export default defineConfig({
   test: {
     include: process.env["ACMECTL_MUTATE_TESTS"]?.split(" ") ?? [],
     globalSetup: ["test/support/temporary.ts"],
-    // Its key is the text on disk: other runs would get the code that was changed here.
-    fsModuleCache: false,
+    // Where the code is changed in memory, its key would be the text on disk, and other runs would get what was changed.
+    fsModuleCache: cache !== undefined,
+    fsModuleCachePath: cache ?? ".cache/mutate",
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 10_000 } },
   },
 });
