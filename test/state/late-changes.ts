@@ -76,7 +76,8 @@ export async function refusedFunctions(): Promise<readonly string[]> {
       get: (_, name) => noting(`${path}.${String(name)}`),
       apply: () => called.push(path.slice(1)),
     });
-  const [store, filled] = [noting("") as Store, { locks: [] } as unknown as Filled];
+  const nothing: unknown = { locks: [] };
+  const [store, filled] = [noting("") as Store, nothing as Filled];
   for (const change of Object.values(lateChanges)) await change(store, filled);
   return called;
 }

@@ -251,7 +251,6 @@ export async function cleanUp(journal: OrderJournal, tools: Tools): Promise<void
     return { pending, challenge: pending.challenge, receipt };
   });
   const log = tools.record.log("cleanup");
-  // That run may have presented the same again.
   const lost = await journal.assertOwn().catch((error: unknown) => error);
   if (Problem.is(lost) && lost.is("locked")) {
     clearTimeout(timer);

@@ -70,9 +70,9 @@ export function openCertificates(shared: Holding): Store["certificates"] {
 }
 
 /** Before the certificate's own object is changed: what another run makes from then on is not this one's to remove. */
-async function partsOf(name: string, { pages }: Objects): Promise<readonly Listed[]> {
+async function partsOf(name: string, objects: Objects): Promise<readonly Listed[]> {
   const prefixes = [versionsOf(name), `next-keys/${partOf(name)}/`, refusedFolder(name)];
-  const found = await Promise.all(prefixes.map((prefix) => Array.fromAsync(pages(prefix))));
+  const found = await Promise.all(prefixes.map((prefix) => Array.fromAsync(objects.pages(prefix))));
   return found.flat(2);
 }
 

@@ -39,11 +39,10 @@ export interface Objects {
 const keptRevisions = 16;
 
 export function openObjects({ place, send, now }: Client): Objects {
-  const remove = async (key: string, etag?: string): Promise<void> => {
-    const headers = etag === undefined ? {} : { "if-match": etag };
-    const expected = ["NoSuchKey", "PreconditionFailed", ...(etag ? ["NotImplemented"] : [])];
-    const { status } = await send({ method: "DELETE", key, headers, expected });
-    if (status === 501) await remove(key);
+  const remove: Objects["remove"] = async (key, etag) => {
+    const [headers, more] = etag ? [{ "if-match": etag }, ["NotImplemented"]] : [{}, []];
+    const known = { headers, expected: ["NoSuchKey", "PreconditionFailed", ...more] };
+    if ((await send({ method: "DELETE", key, ...known })).status === 501) await remove(key);
   };
   return {
     where: place.where,

@@ -4,7 +4,7 @@
  */
 import { orderRules } from "./orders.ts";
 import { outputRules } from "./output.ts";
-import { databaseRules } from "./postgres.ts";
+import { databaseRules } from "./postgres-rules.ts";
 import type { RunSeen } from "./rule.ts";
 import { stateRules } from "./state-rules.ts";
 import { surroundingRules } from "./surrounding-rules.ts";
