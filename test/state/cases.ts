@@ -241,6 +241,23 @@ const certificateCases: readonly StoreCase[] = [
     await next?.release();
     await (await again().lock("certificate:a", atOnce)).release();
   }),
+  {
+    name: "what has expired is found, though time goes on while it is read",
+    async run(open) {
+      const clock = testClock();
+      const running = { ...clock, now: () => (clock.advance(10), clock.now()) };
+      const store = (await open(running))();
+      await store.certificates.saveRequest(requestOf("shop"));
+      const lock = await store.lock(lockName, atOnce);
+      await store.certificates.commit("shop", await newVersion("01"), lock);
+      await lock.release();
+      const now = running.now();
+      const end = new Date(now.getTime() + 1);
+      const found = await Array.fromAsync(store.certificates.due({ due: end, look: end }));
+      expect(found.map(({ name }) => name)).toEqual(["shop"]);
+      expect(await store.certificates.nextDue(now)).toBeUndefined();
+    },
+  },
   plain("all that is kept of its versions can be read", async (store, again) => {
     await store.certificates.saveRequest(requestOf("shop"));
     const [one, two, second] = [

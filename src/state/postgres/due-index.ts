@@ -1,5 +1,6 @@
 /** Finds what is due without reading the rest: two times in each row, written with whatever changes them. */
 import type { BrokenCertificate, Store, StoredCertificate } from "../store.ts";
+import { isBefore, nowBefore } from "../shared/due.ts";
 import type { Shared } from "./shared.ts";
 import { selection, storedOrBroken, type Row } from "./stored.ts";
 
@@ -67,8 +68,8 @@ async function* dueBefore(
     for (const name of names) {
       const one = stored.get(name);
       if (one === undefined) continue;
-      const entry = "problem" in one ? undefined : shared.indexOf(one, clock.now());
-      if (entry === undefined || isNow(entry.due, due) || isNow(entry.look, look)) yield one;
+      const entry = "problem" in one ? undefined : shared.indexOf(one, nowBefore(due, clock));
+      if (entry === undefined || isBefore(entry.due, due) || isBefore(entry.look, look)) yield one;
       else early.add(name);
     }
     await correct(
@@ -78,8 +79,6 @@ async function* dueBefore(
     );
   }
 }
-
-const isNow = (time: Date | undefined, before: Date) => time !== undefined && !(time >= before);
 
 /** Rows that were not indexed yet. Another run's change since is not overwritten. */
 async function correct(

@@ -3,6 +3,7 @@
  * before its own object, which names them, and those that it had are removed after: one too many is found out by reading it.
  */
 import { markOf } from "../namesakes.ts";
+import { isBefore, nowBefore } from "../shared/due.ts";
 import type { Store } from "../store.ts";
 import { changeHead, heads, isHead, partOf, type Head } from "./head.ts";
 import type { Holding } from "./hosts.ts";
@@ -20,8 +21,8 @@ export function openIndex(shared: Holding): Index {
         for (const { key } of page) {
           if (timeIn(key) === never) return undefined;
           const one = await readListed(key, shared);
-          const at =
-            one && "request" in one ? shared.indexOf(one, shared.clock.now()).due : undefined;
+          const now = nowBefore(time, shared.clock);
+          const at = one && "request" in one ? shared.indexOf(one, now).due : undefined;
           if (one !== undefined && at !== undefined && at >= time) return { name: one.name, at };
         }
       return undefined;
@@ -64,14 +65,12 @@ async function* dueBefore(
     for (const one of found) {
       if (one === undefined || seen.has(one.name)) continue;
       seen.add(one.name);
-      const entry = "problem" in one ? undefined : shared.indexOf(one, clock.now());
-      if (entry === undefined || isNow(entry.due, due) || isNow(entry.look, look)) yield one;
+      const entry = "problem" in one ? undefined : shared.indexOf(one, nowBefore(due, clock));
+      if (entry === undefined || isBefore(entry.due, due) || isBefore(entry.look, look)) yield one;
       else await changeIndexed(one.name, unfenced(shared), (head) => head);
     }
   }
 }
-
-const isNow = (time: Date | undefined, before: Date) => time !== undefined && !(time >= before);
 
 async function keysBefore(kind: string, limit: Date, objects: Objects): Promise<readonly string[]> {
   const found: string[] = [];
