@@ -16,6 +16,7 @@ import { issuance } from "./issuance.ts";
 import { renewalInformation } from "./renewal-information.ts";
 import { writeReport } from "./report.ts";
 import { scenarios, titles } from "./scenarios.ts";
+import { noneDueInPostgres, sharedTitles, workersInPostgres } from "./shared-state.ts";
 import { installed, noneDue, startUp } from "./start-up.ts";
 import { storedLike, type Stored } from "./stored.ts";
 
@@ -35,6 +36,8 @@ try {
     [titles.start, async () => startUp(await oneStored(), rounds * 3)],
     [titles.noneDue, async () => noneDue(await oneStored(), await oneApplied(), rounds)],
     [titles.information, async () => renewalInformation(folder, rounds)],
+    [sharedTitles.noneDue, () => noneDueInPostgres(folder, rounds)],
+    [sharedTitles.workers, () => workersInPostgres(folder, rounds)],
     ...scenarios.map((one): [string, () => Promise<string>] => [
       one.title,
       () => issuance(one, folder, rounds),

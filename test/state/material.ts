@@ -20,10 +20,16 @@ export function requestOf(name: string): CertificateRequest {
 
 const ended = { notBefore: "2026-01-01T00:00:00.000Z", notAfter: "2026-04-01T00:00:00.000Z" };
 
+const shop = [
+  { type: "dns", value: "shop.example.com" },
+  { type: "ip", value: "2001:db8::1" },
+] as const;
+
 /** A key and a certificate for it; `serial` tells versions apart. */
 export async function newVersion(
   serial: string,
   { notBefore, notAfter } = ended,
+  identifiers: VersionMeta["identifiers"] = shop,
 ): Promise<NewVersion & { privateKey: string }> {
   const keys = await webcrypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
     "sign",
@@ -36,12 +42,7 @@ export async function newVersion(
     notBefore: new Date(notBefore),
     notAfter: new Date(notAfter),
     signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
-    extensions: [
-      new x509.SubjectAlternativeNameExtension([
-        { type: "dns", value: "shop.example.com" },
-        { type: "ip", value: "2001:db8::1" },
-      ]),
-    ],
+    extensions: [new x509.SubjectAlternativeNameExtension([...identifiers])],
   });
   const privateKey = x509.PemConverter.encode(
     await webcrypto.subtle.exportKey("pkcs8", keys.privateKey),
@@ -52,16 +53,19 @@ export async function newVersion(
     privateKey,
     certificate: pem,
     chain: pem,
-    meta: { ...metaOf(serial, certificate.rawData), notBefore, notAfter, issuedAt: notBefore },
+    meta: {
+      ...metaOf(serial, certificate.rawData),
+      identifiers,
+      notBefore,
+      notAfter,
+      issuedAt: notBefore,
+    },
   };
 }
 
 function metaOf(serial: string, der: ArrayBuffer): VersionMeta {
   return {
-    identifiers: [
-      { type: "dns", value: "shop.example.com" },
-      { type: "ip", value: "2001:db8::1" },
-    ],
+    identifiers: shop,
     serial,
     fingerprint: createHash("sha256").update(new Uint8Array(der)).digest("hex"),
     issuer: "CN=shop.example.com",
