@@ -125,7 +125,8 @@ async function newState(server: Postgres, folder: string) {
     HOME: folder,
     XDG_CACHE_HOME: join(folder, "cache"),
     ACMECTL_STATE: url,
-    ACMECTL_STATE_KEY: Buffer.alloc(32, 1).toString("base64"),
+    // A key that is encrypted for one certificate is not that of another.
+    ACMECTL_STATE_UNENCRYPTED: "true",
     ACMECTL_STATE_FILES: join(folder, "files"),
   };
   await run(["state", "init"], env);

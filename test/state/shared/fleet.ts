@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { Resolver } from "node:dns/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { SolverSetting } from "../../../src/certificate.ts";
 import { openSealing } from "../../../src/state/sealing.ts";
 import type { Store } from "../../../src/state/store.ts";
@@ -109,7 +109,9 @@ async function openFleet(place: FleetPlace, { certificates }: FleetSize): Promis
         ACMECTL_STATE_KEY: stateKey,
       };
       const through = isolated ? { through: [...namespaces, host] } : {};
-      return acmectl(words, { env, excused: goal, ...through });
+      const spawned = acmectl(words, { env, excused: goal, ...through });
+      onTestFinished(() => void spawned.child.kill("SIGKILL"));
+      return spawned;
     },
     async [Symbol.asyncDispose]() {
       await ca.close();
@@ -175,12 +177,8 @@ async function renewAll(fleet: Fleet, place: FleetPlace, size: FleetSize) {
     }
   };
   const trouble = makeTrouble(running, fleet, place, size);
-  try {
-    await Promise.all(slots.map(slot));
-    return { runs, failures, ...(await trouble.end()) };
-  } finally {
-    for (const { child } of running.values()) child.kill("SIGKILL");
-  }
+  await Promise.all(slots.map(slot));
+  return { runs, failures, ...(await trouble()) };
 }
 
 async function isRenewed({ store, names }: Fleet): Promise<boolean> {
@@ -188,7 +186,7 @@ async function isRenewed({ store, names }: Fleet): Promise<boolean> {
   return all.every(({ version }) => version === 2);
 }
 
-/** Kills one worker after the other, and restarts the server after a third and two thirds of the certificates. */
+/** Until its answer is called, kills one worker after the other, and restarts the server after a third and two thirds of the certificates. */
 function makeTrouble(
   running: ReadonlyMap<number, Spawned>,
   { ca, names }: Fleet,
@@ -216,12 +214,11 @@ function makeTrouble(
     atShare(0.5, "after", kill);
     atShare(0.8, "before", kill);
   }
-  return {
-    async end() {
-      clearInterval(timer);
-      await restarting;
-      return { kills, restarts };
-    },
+  onTestFinished(() => clearInterval(timer));
+  return async () => {
+    clearInterval(timer);
+    await restarting;
+    return { kills, restarts };
   };
 }
 
