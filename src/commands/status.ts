@@ -132,7 +132,7 @@ async function* documentsOfEach(
   store: Store,
   found: Verdict,
   now: Date,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   const each = eachKnown(configured, store, { attempts: true, files: true });
   for await (const one of each) {
     const known =

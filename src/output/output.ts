@@ -7,7 +7,7 @@ import { Problem, problemJson } from "../problem.ts";
 import { type Block, isStream, type Result, type StreamedResult } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, type Level, textEvents } from "./log.ts";
-import { openMask } from "../mask.ts";
+import { openMask, type Mask } from "../mask.ts";
 import { type Bug, bugJson, renderBug, renderProblem } from "./problem.ts";
 import { jsonPieces, safeJson } from "./text.ts";
 import { renderView, viewPieces, type ViewSettings } from "./view.ts";
@@ -58,9 +58,7 @@ export function openOutput(settings: OutputSettings): Output {
   /** What a failed command says, unless its document was begun. */
   const document = (command: string, problem: () => object) => {
     events.clear();
-    if (!json || announced) return;
-    const content = { command, outcome: "failed", problem: problem() };
-    stdout.write(`${safeJson(mask.value(content), 2)}\n`);
+    if (json && !announced) stdout.write(failureText(command, mask.value(problem())));
   };
   /** On stderr, after the warnings that `quiet` delayed. */
   const fail = (message: string, problem: object, lines: () => readonly string[]) => {
@@ -86,9 +84,7 @@ export function openOutput(settings: OutputSettings): Output {
       events.clear();
       if (json && !announced) {
         announced = true;
-        const whole = openDocument(command, result, { verbose, version });
-        for await (const piece of jsonPieces(whole.members, mask.value)) stdout.write(piece);
-        whole.rethrow();
+        await writeDocument(command, result, settings, mask);
       }
       if (!json) await showResult(result, settings, events.write, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
@@ -154,6 +150,22 @@ function resultJson(
 ): Record<string, unknown> {
   const { outcome, ...members } = document;
   return { command, outcome, ...members, problem: problem && problemJson(problem) };
+}
+
+function failureText(command: string, problem: unknown): string {
+  return `${safeJson({ command, outcome: "failed", problem }, 2)}\n`;
+}
+
+async function writeDocument(
+  command: string,
+  result: StreamedResult,
+  settings: OutputSettings,
+  mask: Mask,
+): Promise<void> {
+  const { verbose, version } = settings;
+  const whole = openDocument(command, result, { verbose, version });
+  for await (const piece of jsonPieces(whole.members, mask.value)) settings.stdout.write(piece);
+  whole.rethrow();
 }
 
 /** A list that fails while it is written ends there, and the document says why. */

@@ -2,7 +2,7 @@
 import type { LimitName, Limits, RateLimit } from "../acme/presets.ts";
 import { durationOf } from "../dates.ts";
 import { shortList } from "../many-names.ts";
-import { markOfText } from "./namesakes.ts";
+import { markOfText } from "./mark.ts";
 import { isAhead } from "./pause.ts";
 
 /** What was asked of one CA and counts for its limits, and until when it accepts no orders. */

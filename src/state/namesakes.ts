@@ -1,5 +1,6 @@
 /** Which certificates are for exactly the same names. */
 import type { Identifier } from "../plugin.ts";
+import { markOfText } from "./mark.ts";
 import type { Store } from "./store.ts";
 
 /** A certificate and the mark of its names, which is equal for the same names in any order. */
@@ -46,19 +47,8 @@ async function groupsOf(all: AsyncIterable<Marked>): Promise<Map<string, readonl
   return groups;
 }
 
-/** A checksum of 64 bits (FNV-1a, twice): what is found by it is compared, and OpenSSL need not be loaded. */
+/** What is found by it is compared. */
 export function markOf(identifiers: readonly Identifier[]): string {
   const values = identifiers.map(({ value }) => value);
   return markOfText(values.toSorted().join(" "));
-}
-
-export function markOfText(text: string): string {
-  return [0x81_1c_9d_c5, 0x01_23_45_67].map((seed) => checksum(text, seed)).join(".");
-}
-
-function checksum(text: string, seed: number): string {
-  let sum = seed;
-  for (let index = 0; index < text.length; index += 1)
-    sum = Math.imul(sum ^ text.charCodeAt(index), 0x01_00_01_93);
-  return (sum >>> 0).toString(36);
 }

@@ -206,7 +206,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       const database = openDatabase(place, tools);
       const show = "SHOW idle_in_transaction_session_timeout";
       const limit = { idle_in_transaction_session_timeout: "30s" };
-      expect(await database.transaction(({ rows }) => rows(show))).toEqual([limit]);
+      expect(await database.transaction((statements) => statements.rows(show))).toEqual([limit]);
       await database.end();
     });
 

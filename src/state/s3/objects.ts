@@ -31,7 +31,7 @@ export interface Objects {
   /** With an etag only as long as it has that one, where the server can do that. Succeeds when there is none. */
   remove(key: string, etag?: string): Promise<void>;
   /** In the order of their keys, a page of up to a thousand at a time. */
-  pages(prefix: string, after?: string): AsyncIterable<readonly Listed[]>;
+  readonly pages: (prefix: string, after?: string) => AsyncIterable<readonly Listed[]>;
   /** The time of the server, in milliseconds. */
   now(): number;
 }

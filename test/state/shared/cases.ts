@@ -21,15 +21,15 @@ export interface SharedState {
   /** It has the request of the certificate "shop". */
   readonly store: Store;
   /** Opens it once more, as another host does. */
-  again(tools?: Opening): Promise<Store>;
+  readonly again: (tools?: Opening) => Promise<Store>;
   /** Opens it through a proxy at this port. */
-  through(port: number): Promise<Store>;
+  readonly through: (port: number) => Promise<Store>;
   /** Ends all leases. */
-  endLeases(): Promise<unknown>;
+  readonly endLeases: () => Promise<unknown>;
   /** Lets the process that holds the lease look dead. */
-  endHolder(): Promise<unknown>;
+  readonly endHolder: () => Promise<unknown>;
   /** All that is stored, as text. */
-  dump(): Promise<string>;
+  readonly dump: () => Promise<string>;
 }
 
 export type NewState = (tools?: Opening) => Promise<SharedState>;
