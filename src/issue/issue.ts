@@ -183,11 +183,12 @@ async function prepare(
 }
 
 /** Of several accounts, the one that orders this certificate. */
-async function inTurn(
+async function accountOf(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
   tools: IssueTools,
 ): Promise<string | undefined> {
+  if (request.issuer.accounts === undefined) return tools.accountId;
   const { accountInTurn } = await import("../account/in-turn.ts");
   return accountInTurn(request, before?.held, { ...tools, log: tools.record.log("account") });
 }
@@ -208,8 +209,7 @@ async function obtain(
   const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);
 
   const log = tools.record.log("account");
-  const { accounts } = request.issuer;
-  const accountId = accounts === undefined ? tools.accountId : await inTurn(request, before, tools);
+  const accountId = await accountOf(request, before, tools);
   const account = await openAccount(request.issuer, { ...tools, log, accountId });
   const resumed = await resumeOrder(unfinished, request, account, letGo, tools);
   const key = prepareKey(request, resumed && unfinished, before, tools);
@@ -218,10 +218,10 @@ async function obtain(
 
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
-  if (checked.some(({ solver }) => solver.plugin.stateless !== undefined))
-    await (
-      await import("./proof/any-token.ts")
-    ).checkAnyToken(checked, request, account.session, tools);
+  if (checked.some(({ solver }) => solver.plugin.stateless !== undefined)) {
+    const { checkAnyToken } = await import("./proof/any-token.ts");
+    await checkAnyToken(checked, request, account.session, tools);
+  }
   const predecessor = predecessorOf(before?.held, request.keyType, request.secondKeyType);
   const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools, key));
   if (!isProven) {
@@ -238,7 +238,6 @@ async function obtain(
   await Promise.allSettled([finalized, cleaned]);
   const issued = await finalized;
   await refuseSame(issued.certificate.fingerprint, before, order, journal);
-  await lock.assertHeld();
   await store.certificates.saveRequest(withFirstIssuer(request));
   const first = versionOf(request, await key, account, issued, clock.now());
   const second = request.secondKeyType && (await import("./second-key.ts"));

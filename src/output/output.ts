@@ -48,11 +48,12 @@ export interface OutputSettings {
 }
 
 export function openOutput(settings: OutputSettings): Output {
-  const { stdout, stderr, env, json, verbose, version, chalk, clock = systemClock } = settings;
+  const { stdout, stderr, env, json, verbose, version, chalk } = settings;
   const mask = openMask();
-  const shown = { mask, env, verbose, chalk };
-  const isEvents = settings.logFormat === "json";
-  const events = isEvents ? jsonEvents(stderr, mask, clock) : textEvents(stderr, shown);
+  const events =
+    settings.logFormat === "json"
+      ? jsonEvents(stderr, mask, settings.clock ?? systemClock)
+      : textEvents(stderr, { mask, env, verbose, chalk });
   const held: (() => void)[] = [];
   let announced = false;
   /** What a failed command says, unless its document was begun. */
@@ -60,16 +61,7 @@ export function openOutput(settings: OutputSettings): Output {
     events.clear();
     if (json && !announced) stdout.write(failureText(command, mask.value(problem())));
   };
-  /** On stderr, after the warnings that `quiet` delayed. */
-  const fail = (message: string, problem: object, lines: () => readonly string[]) => {
-    for (const warning of held.splice(0)) warning();
-    if (isEvents) events.write("error", message, { problem });
-    else events.lines(lines());
-  };
-  const showProblem = (problem: Problem) => {
-    const view = { paint: painter(stderr, env, chalk), mask: mask.text, verbose, now: clock.now() };
-    fail(problem.message, problemJson(problem), () => renderProblem(problem, view));
-  };
+  const { fail, showProblem } = openFailures(settings, mask, events, held);
   return {
     log: openLog(settings, events.write, held),
     mask: mask.add,
@@ -82,11 +74,11 @@ export function openOutput(settings: OutputSettings): Output {
     },
     async result(command, result) {
       events.clear();
-      if (json && !announced) {
+      if (!json) await showResult(result, settings, events.write, mask.text);
+      else if (!announced) {
         announced = true;
         await writeDocument(command, result, settings, mask);
       }
-      if (!json) await showResult(result, settings, events.write, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
@@ -150,6 +142,25 @@ function resultJson(
 ): Record<string, unknown> {
   const { outcome, ...members } = document;
   return { command, outcome, ...members, problem: problem && problemJson(problem) };
+}
+
+/** On stderr, after the warnings that `quiet` delayed. */
+function openFailures(
+  { stderr, env, verbose, chalk, logFormat, clock = systemClock }: OutputSettings,
+  mask: Mask,
+  events: EventSink,
+  delayed: (() => void)[],
+) {
+  const fail = (message: string, problem: object, lines: () => readonly string[]) => {
+    for (const warning of delayed.splice(0)) warning();
+    if (logFormat === "json") events.write("error", message, { problem });
+    else events.lines(lines());
+  };
+  const showProblem = (problem: Problem) => {
+    const view = { paint: painter(stderr, env, chalk), mask: mask.text, verbose, now: clock.now() };
+    fail(problem.message, problemJson(problem), () => renderProblem(problem, view));
+  };
+  return { fail, showProblem };
 }
 
 function failureText(command: string, problem: unknown): string {

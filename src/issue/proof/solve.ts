@@ -271,11 +271,7 @@ export async function cleanUp(journal: OrderJournal, tools: Tools): Promise<void
       }
     }),
   );
-  try {
-    await Promise.all(runs);
-  } finally {
-    clearTimeout(timer);
-  }
+  await Promise.all(runs).finally(() => clearTimeout(timer));
 }
 
 function namesOf(challenges: readonly PendingChallenge[]): string {

@@ -38,7 +38,7 @@ export const atOnce = { wait: 0, signal: never };
 export const lease = "certificate:shop";
 const locked = { exitCode: 8 };
 
-export const heldOf = async (store: Store) => (await store.certificates.read("shop"))?.held;
+const heldOf = async (store: Store) => (await store.certificates.read("shop"))?.held;
 
 export const commit = async (store: Store, lock: Lock, serial = "01") =>
   store.certificates.commit("shop", await newVersion(serial), lock);

@@ -75,7 +75,7 @@ interface Fleet extends AsyncDisposable {
   readonly folder: string;
   /** The file of the CA's root, and of a solver of its DNS. */
   readonly files: { readonly bundle: string; readonly solver: string };
-  run(host: string, isolated: boolean, ...words: string[]): Spawned;
+  readonly run: (host: string, isolated: boolean, ...words: string[]) => Spawned;
 }
 
 async function openFleet(place: FleetPlace, { certificates }: FleetSize): Promise<Fleet> {

@@ -35,28 +35,11 @@ export function openListing(
   return {
     async *list({ attempts = false, select, mentions } = {}) {
       await folder.check();
-      if (mentions !== undefined) {
-        for await (const one of mentioning(mentions, certificates, read, root))
-          if (isWanted(one, select)) yield attempts ? one : brief(one);
-        return;
-      }
-      const index = readIndex(root);
-      const good: Record<string, unknown> = {};
-      const marks: Record<string, unknown> = {};
-      const entries = await foldersIn(certificates);
-      if (entries.length > many) keepHeapSmall();
-      for (const entry of entries) {
-        const path = join(certificates, entry);
-        const stamp = stampOfVersion(path);
-        const one =
-          readUnchanged(path, entry, stamp, index.good[entry]) ??
-          (await readAnew(path, entry, read, root));
-        if (one === undefined) continue;
-        if (isGood(one, stamp)) good[entry] = stamp?.stamp;
-        Object.assign(marks, markIn(one));
-        if (isWanted(one, select)) yield attempts ? one : brief(one);
-      }
-      await update(root, index, { ...index, good, marks });
+      const found =
+        mentions === undefined
+          ? each(certificates, read, root)
+          : mentioning(mentions, certificates, read, root);
+      for await (const one of found) if (isWanted(one, select)) yield attempts ? one : brief(one);
     },
     namesakes: openNamesakes(() => marked(folder, certificates)),
     async recall() {
@@ -76,6 +59,27 @@ export function openListing(
       await writeIndex(root, { ...readIndex(root), note: { stamp: seen, conclusion } });
     },
   };
+}
+
+/** All certificates. What the index did not know is in it afterwards. */
+async function* each(certificates: string, read: Read, root: string) {
+  const index = readIndex(root);
+  const good: Record<string, unknown> = {};
+  const marks: Record<string, unknown> = {};
+  const entries = await foldersIn(certificates);
+  if (entries.length > many) keepHeapSmall();
+  for (const entry of entries) {
+    const path = join(certificates, entry);
+    const stamp = stampOfVersion(path);
+    const one =
+      readUnchanged(path, entry, stamp, index.good[entry]) ??
+      (await readAnew(path, entry, read, root));
+    if (one === undefined) continue;
+    if (isGood(one, stamp)) good[entry] = stamp?.stamp;
+    Object.assign(marks, markIn(one));
+    yield one;
+  }
+  await update(root, index, { ...index, good, marks });
 }
 
 function markIn(one: StoredCertificate | BrokenCertificate): Readonly<Record<string, string>> {
