@@ -127,7 +127,11 @@ describe("the npm package", () => {
         folder.path,
         join(folder.path, packed.filename),
       ],
-      { cwd: folder.path, env: { ...process.env, HOME: folder.path } },
+      {
+        cwd: folder.path,
+        // npm's own news of its next version are not about the package.
+        env: { ...process.env, HOME: folder.path, npm_config_update_notifier: "false" },
+      },
     );
     expect(stderr).toBe("");
     expect(stdout).toContain("added 1 package");

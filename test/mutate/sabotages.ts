@@ -180,7 +180,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    if (token !== undefined) await assertLease(statements, lock.name, token);\n",
     in: "",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "a run (whose lease|that lost its leases)",
+    title: "whose lease has ended|that lost its leases",
   },
   {
     name: "PostgreSQL: a run that lost its lease changes what it protects",
@@ -188,7 +188,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    if (token !== undefined) await assertLease(statements, lease, token);\n",
     in: "",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "a run (whose lease|that lost its leases)",
+    title: "whose lease has ended|that lost its leases",
   },
   {
     name: "PostgreSQL: a lease that has ended still allows changes",
@@ -244,7 +244,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    if (token !== undefined) assertLease({ name: lease, leased: head, token }, objects.now());\n",
     in: "    void [lease, token];\n",
     tests: ["test/e2e/s3.test.ts"],
-    title: "a run (whose lease|that lost its leases)",
+    title: "whose lease has ended|that lost its leases",
   },
   {
     name: "S3: a lease that has ended still allows changes",
@@ -260,7 +260,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "  await assertHeld(`certificate:${name}`);\n  await objects.put(object, { name, facts, pem, privateKey: key });",
     in: "  await objects.put(object, { name, facts, pem, privateKey: key });",
     tests: ["test/e2e/s3.test.ts"],
-    title: "a run (whose lease|that lost its leases)",
+    title: "whose lease has ended|that lost its leases",
   },
   {
     name: "S3: private keys are stored in the clear",
@@ -276,7 +276,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "      await assertHeld(`account:${identity.directory}`);\n",
     in: "",
     tests: ["test/e2e/s3.test.ts"],
-    title: "a run (whose lease|that lost its leases)",
+    title: "whose lease has ended|that lost its leases",
   },
   {
     name: "the key of an unfinished order is stored in the clear",
