@@ -4,8 +4,8 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result, StreamedResult } from "../result.ts";
-import { type Acts, setUp } from "../setup/setup.ts";
-import type { GivenFlags } from "../setup/words.ts";
+import { type Commands, setUp } from "../setup/setup.ts";
+import type { GivenFlags } from "../setup/command-line.ts";
 import { command as set } from "./config/set.ts";
 import { defineCommand } from "./command.ts";
 import { command as deploy } from "./deploy.ts";
@@ -25,13 +25,14 @@ export const command = defineCommand({
   solverFlags: true,
   async run(typed, context) {
     if (!context.interactive) throw noTerminal();
-    return setUp(givenOf(typed, context), context, actsOf(typed, context));
+    return setUp(givenOf(typed, context), context, commandsOf(typed, context));
   },
 });
 
 function noTerminal(): Problem {
   return new Problem("usage", {
-    detail: "`acmectl setup` asks questions, and there is no terminal to ask at.",
+    detail:
+      "`acmectl setup` asks questions, and this run has no terminal, or has -n, --json or CI set.",
     hint: "Give the answers as options: `acmectl issue -d NAME --webroot DIR -m ADDRESS --agree-tos`, then run `acmectl schedule install`.",
   });
 }
@@ -46,7 +47,7 @@ function givenOf(typed: Typed, { sourceOf }: Context): GivenFlags {
 }
 
 /** The commands themselves, so that what they print and refuse is the same. */
-function actsOf(typed: Typed, context: Context): Acts {
+function commandsOf(typed: Typed, context: Context): Commands {
   const { configPath, sourceOf } = context;
   // What was written a moment ago counts.
   const explicit = sourceOf("config") !== "not given";

@@ -70,6 +70,8 @@ export async function runProgram(
   const options = {
     env: { ...needed(env), PATH: env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
     timeout: 60_000,
+    // `nginx -T` prints the configuration of every site.
+    maxBuffer: 16 * 2 ** 20,
     signal,
   };
   return new Promise((resolve, reject) => {

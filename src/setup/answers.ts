@@ -1,3 +1,9 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Context } from "../context.ts";
+import { isRecord, parseJson } from "../json.ts";
+import { writeDurably } from "../state/folder/files.ts";
+
 /** What was answered so far. It is kept between runs, so it has no secret: references to secrets only. */
 export interface Answers {
   /** Separated by commas. */
@@ -8,6 +14,7 @@ export interface Answers {
   readonly directory?: string | undefined;
   /** Empty for none. */
   readonly email?: string | undefined;
+  /** Not kept: each conversation asks for consent. */
   readonly agreeTos?: boolean | undefined;
   readonly eabKid?: string | undefined;
   readonly eabHmac?: string | undefined;
@@ -22,28 +29,25 @@ export interface Answers {
 }
 export type Key = keyof Answers;
 
-interface Common {
-  readonly message: string;
-  /** What was found, shown before the question. */
-  readonly note?: string | undefined;
+/** The answers of a conversation that was left, in the state folder. */
+export interface Kept {
+  read(): Promise<Answers | undefined>;
+  write(answers: Answers): Promise<void>;
+  remove(): Promise<void>;
 }
-/** One question, as data: the terminal shows it, tests read it. */
-export type Question =
-  | (Common & {
-      readonly kind: "text";
-      readonly initial?: string | undefined;
-      readonly placeholder?: string | undefined;
-      /** What is wrong with the text; undefined if it is good. */
-      readonly check: (text: string) => string | undefined;
-    })
-  | (Common & {
-      readonly kind: "choice";
-      readonly options: readonly Choice[];
-      readonly initial?: string | undefined;
-    })
-  | (Common & { readonly kind: "yes"; readonly initial: boolean });
-export interface Choice {
-  readonly value: string;
-  readonly label: string;
-  readonly hint?: string | undefined;
+
+export async function openKept(context: Pick<Context, "stateFolder">): Promise<Kept> {
+  const file = join(await context.stateFolder(), "setup.json");
+  return {
+    async read() {
+      const text = await readFile(file, "utf8").catch(() => "");
+      const value = parseJson(text);
+      return isRecord(value) ? { ...value, agreeTos: undefined } : undefined;
+    },
+    async write(answers) {
+      const kept = { ...answers, agreeTos: undefined };
+      await writeDurably(file, `${JSON.stringify(kept, undefined, 2)}\n`);
+    },
+    remove: () => rm(file, { force: true }),
+  };
 }

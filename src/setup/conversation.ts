@@ -3,7 +3,32 @@ import { stderr } from "node:process";
 import { cancel, confirm, intro, log, note, outro, select, text } from "@clack/prompts";
 import type { Context } from "../context.ts";
 import { Problem } from "../problem.ts";
-import type { Question } from "./answers.ts";
+
+interface Asked {
+  readonly message: string;
+  /** What was found, shown before the question. */
+  readonly note?: string | undefined;
+}
+/** One question, as data: the terminal shows it, tests read it. */
+export type Question =
+  | (Asked & {
+      readonly kind: "text";
+      readonly initial?: string | undefined;
+      readonly placeholder?: string | undefined;
+      /** What is wrong with the text; undefined if it is good. */
+      readonly check: (text: string) => string | undefined;
+    })
+  | (Asked & {
+      readonly kind: "choice";
+      readonly options: readonly Choice[];
+      readonly initial?: string | undefined;
+    })
+  | (Asked & { readonly kind: "yes"; readonly initial: boolean });
+export interface Choice {
+  readonly value: string;
+  readonly label: string;
+  readonly hint?: string | undefined;
+}
 
 /** Tests answer by themselves. */
 export interface Conversation {
@@ -19,12 +44,8 @@ export interface Conversation {
 export function openConversation({ stdin, signal, env }: Context): Conversation {
   // Nothing is drawn twice where the terminal cannot move its cursor, or a screen reader reads along.
   const isStatic = env["TERM"] === "dumb";
-  const common = {
-    input: stdin,
-    output: stderr,
-    signal,
-    ...(isStatic ? { accessible: true } : {}),
-  };
+  const accessible = isStatic ? { accessible: true } : {};
+  const common = { input: stdin, output: stderr, signal, ...accessible };
   const output = { output: stderr };
   return {
     begin: (title) => intro(title, output),
@@ -35,7 +56,7 @@ export function openConversation({ stdin, signal, env }: Context): Conversation 
       signal.throwIfAborted();
       cancel("Your answers are kept.", output);
       throw new Problem("interrupted", {
-        detail: "The setup was left.",
+        detail: "You left the setup.",
         hint: "Run `acmectl setup` again to continue.",
         exitCode: 130,
       });

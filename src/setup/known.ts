@@ -2,12 +2,12 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { Answers } from "./answers.ts";
 import type { Findings } from "./findings.ts";
-import type { GivenFlags } from "./words.ts";
+import type { GivenFlags } from "./command-line.ts";
 
 export interface Known {
   readonly answers: Answers;
-  /** Those of an earlier conversation, which are offered first. */
-  readonly before: Answers;
+  /** Those of a conversation that was left, which are offered first. */
+  readonly earlier: Answers;
   readonly findings: Findings;
   /** Options of `issue` from the command line, which are not asked about. */
   readonly given: GivenFlags;

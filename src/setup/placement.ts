@@ -1,23 +1,12 @@
 /** Where the server reads certificate and key, and what has to be in its configuration. */
 import { join } from "node:path";
-import type { Answers, Choice, Question } from "./answers.ts";
-import { type FoundServer, serves, type ServerKind, type Site } from "./findings/server.ts";
+import type { Answers } from "./answers.ts";
+import type { Choice, Question } from "./conversation.ts";
+import { type FoundServer, serves, type ServerKind, type Site } from "./findings/site.ts";
 import { type Known, namesOf } from "./known.ts";
 
-/** The token that a solver needs and cannot find by itself. */
-export function credentialOf(
-  solver: string | undefined,
-): { readonly option: string; readonly label: string } | undefined {
-  return solver === undefined ? undefined : tokens[solver];
-}
-
-const tokens: Readonly<Record<string, { readonly option: string; readonly label: string }>> = {
-  cloudflare: { option: "apiToken", label: "API token of Cloudflare" },
-  digitalocean: { option: "token", label: "API token of DigitalOcean" },
-};
-
 /** The server that will use the certificate: one with a site of the name, else a mail server or HAProxy. */
-export function userOf(
+export function consumerOf(
   known: Pick<Known, "answers" | "given" | "findings">,
 ): { readonly kind: ServerKind; readonly site: Site } | undefined {
   const names = namesOf(known);
@@ -34,32 +23,35 @@ function withoutSites([server]: readonly FoundServer[]) {
 }
 
 export function placementQuestion(known: Known): Question | undefined {
-  const { given, own, before } = known;
+  const { given, own, earlier } = known;
   const { fullchainFile, keyFile, certFile, chainFile } = given;
   if ((fullchainFile ?? keyFile ?? certFile ?? chainFile) !== undefined) return undefined;
-  const user = userOf(known);
-  const options = placesFor(user, own);
-  const wanted = options.find(({ value }) => value === before.placement) ?? options[0];
-  if (user === undefined && own !== undefined) return undefined;
+  const consumer = consumerOf(known);
+  const options = placesFor(consumer, own);
+  const wanted = options.find(({ value }) => value === earlier.placement) ?? options[0];
+  if (consumer === undefined && own !== undefined) return undefined;
   return {
     kind: "choice",
-    message: `Where should ${user?.kind ?? "your server"} read the certificate?`,
+    message: `Where should ${consumer?.kind ?? "your server"} read the certificate?`,
     options,
     initial: wanted?.value,
   };
 }
 
-function placesFor(user: ReturnType<typeof userOf>, own: string | undefined): readonly Choice[] {
+function placesFor(
+  consumer: ReturnType<typeof consumerOf>,
+  own: string | undefined,
+): readonly Choice[] {
   const copies = { value: "folder", label: "Copies in a folder of your choice" };
   const direct = { value: "state", label: "acmectl's own files", hint: own };
-  const { certificate, key } = user?.site ?? {};
+  const { certificate, key } = consumer?.site ?? {};
   const existing = {
     value: "existing",
-    label: `Copies in place of those that ${user?.kind} reads now`,
+    label: `Replace the files that ${consumer?.kind} reads now`,
     hint: certificate,
   };
   // HAProxy expects the key beside the certificate; Caddy does not run as root.
-  const isDirect = own !== undefined && !["haproxy", "caddy"].includes(user?.kind ?? "");
+  const isDirect = own !== undefined && !["haproxy", "caddy"].includes(consumer?.kind ?? "");
   const isOurs = certificate !== undefined && key !== undefined && !isForeign(certificate);
   return [...(isDirect ? [direct] : []), ...(isOurs ? [existing] : []), copies];
 }
@@ -70,26 +62,26 @@ function isForeign(path: string): boolean {
 }
 
 export function folderQuestion(known: Known): Question | undefined {
-  const { answers, before, isRoot } = known;
+  const { answers, earlier, isRoot } = known;
   if (answers.placement !== "folder") return undefined;
   const [name = "example.com"] = namesOf(known);
   return {
     kind: "text",
     message: "In which folder?",
     initial:
-      before.folder ?? (isRoot ? join("/etc/ssl/acmectl", name.replace("*", "_")) : undefined),
+      earlier.folder ?? (isRoot ? join("/etc/ssl/acmectl", name.replace("*", "_")) : undefined),
     placeholder: "/etc/ssl/acmectl",
     check: (text) => (text.startsWith("/") ? undefined : "Give an absolute path."),
   };
 }
 
 export function reloadQuestion(known: Known): Question | undefined {
-  const user = userOf(known);
-  if (user === undefined || (known.given.deployHook ?? known.given.reload) !== undefined)
+  const consumer = consumerOf(known);
+  if (consumer === undefined || (known.given.deployHook ?? known.given.reload) !== undefined)
     return undefined;
   return {
     kind: "yes",
-    message: `Should acmectl check and reload ${user.kind} after each new certificate?`,
+    message: `Should acmectl check and reload ${consumer.kind} after each new certificate?`,
     initial: true,
   };
 }
@@ -102,23 +94,23 @@ export interface Files {
 /** Where the answers put the files. */
 export function filesOf(
   { placement, folder = "" }: Answers,
-  user: ReturnType<typeof userOf>,
+  consumer: ReturnType<typeof consumerOf>,
   own: string | undefined,
 ): Files & { readonly isCopy: boolean } {
-  const { certificate = "", key = "" } = user?.site ?? {};
+  const { certificate = "", key = "" } = consumer?.site ?? {};
   if (placement === "existing") return { fullchain: certificate, key, isCopy: true };
   const at = placement === "folder" ? folder : (own ?? "");
   const fullchain = join(at, "fullchain.pem");
-  const beside = user?.kind === "haproxy" ? `${fullchain}.key` : join(at, "privkey.pem");
+  const beside = consumer?.kind === "haproxy" ? `${fullchain}.key` : join(at, "privkey.pem");
   return { fullchain, key: beside, isCopy: placement === "folder" };
 }
 
 /** What has to be in the server's configuration; undefined where it reads these files already. */
 export function linesFor(
-  user: NonNullable<ReturnType<typeof userOf>>,
+  consumer: NonNullable<ReturnType<typeof consumerOf>>,
   { fullchain, key }: Files,
 ): string | undefined {
-  const { certificate, key: current } = user.site;
+  const { certificate, key: current } = consumer.site;
   if (certificate === fullchain && current === key) return undefined;
   return {
     nginx: `listen 443 ssl;\nssl_certificate ${fullchain};\nssl_certificate_key ${key};`,
@@ -127,5 +119,5 @@ export function linesFor(
     caddy: `tls ${fullchain} ${key}`,
     postfix: `smtpd_tls_chain_files = ${key}, ${fullchain}`,
     dovecot: `ssl_server_cert_file = ${fullchain}\nssl_server_key_file = ${key}\n# Before Dovecot 2.4: ssl_cert = <${fullchain} and ssl_key = <${key}`,
-  }[user.kind];
+  }[consumer.kind];
 }

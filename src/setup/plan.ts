@@ -4,10 +4,11 @@ import { presetOf, resolveServer } from "../acme/presets.ts";
 import { certificateOptions, issuerOptions } from "../config/config.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { formatDuration } from "../options/duration.ts";
+import { quotedWord } from "../options/words.ts";
 import { type Known, namesOf, serverOf } from "./known.ts";
-import { credentialOf, filesOf, type Files, linesFor, userOf } from "./placement.ts";
-import { rootsOf } from "./proof.ts";
-import { type GivenFlags, issueLine, type SolverFlags } from "./words.ts";
+import { consumerOf, filesOf, type Files, linesFor } from "./placement.ts";
+import { credentialOf, rootsOf } from "./proof.ts";
+import { type GivenFlags, issueLine, type SolverFlags } from "./command-line.ts";
 
 export interface Plan {
   readonly name: string;
@@ -34,8 +35,8 @@ export function planOf(known: Known, typed: SolverFlags): Plan {
   const { answers, given, own } = known;
   const names = namesOf(known);
   const name = given.name ?? names[0] ?? "";
-  const user = userOf(known);
-  const files = filesOf(answers, user, own);
+  const consumer = consumerOf(known);
+  const files = filesOf(answers, consumer, own);
   const proof = proofOf(known);
   const flags: GivenFlags = {
     ...given,
@@ -43,12 +44,14 @@ export function planOf(known: Known, typed: SolverFlags): Plan {
     ...accountOf(known),
     ...proof.flags,
     ...(files.isCopy ? { fullchainFile: files.fullchain, keyFile: files.key } : {}),
-    ...(answers.reload === true && user !== undefined ? { reload: [user.kind] } : {}),
+    ...(answers.reload === true && consumer !== undefined ? { reload: [consumer.kind] } : {}),
   };
   const solverFlags = { ...typed, ...proof.solverFlags };
   const setting = settingOf(known);
   const first =
-    setting === undefined ? [] : [`acmectl config set ${setting.key} '${setting.value}'`];
+    setting === undefined
+      ? []
+      : [`acmectl config set ${quotedWord(setting.key)} ${quotedWord(setting.value)}`];
   return {
     name,
     flags,
@@ -56,10 +59,10 @@ export function planOf(known: Known, typed: SolverFlags): Plan {
     setting,
     commands: [...first, issueLine(flags, solverFlags), "acmectl schedule install"],
     config: configOf(name, flags, solverFlags, known),
-    server: user && {
-      kind: user.kind,
-      file: user.site.file,
-      lines: linesFor(user, wanted(given, files)),
+    server: consumer && {
+      kind: consumer.kind,
+      file: consumer.site.file,
+      lines: linesFor(consumer, wanted(given, files)),
     },
   };
 }

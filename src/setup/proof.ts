@@ -1,19 +1,20 @@
 /** How control of the names can be proven here, the best way first. */
-import type { Choice, Question } from "./answers.ts";
-import type { Findings, FoundZone } from "./findings.ts";
-import { type FoundServer, serves } from "./findings/server.ts";
+import type { Choice, Question } from "./conversation.ts";
+import type { Findings, FoundZone, PortState } from "./findings.ts";
+import { type FoundServer, serves } from "./findings/site.ts";
 import { type Known, namesOf } from "./known.ts";
 
 export function proofQuestion(known: Known): Question | undefined {
-  const { given, before, findings } = known;
+  const { given, earlier, findings } = known;
   const { solver, standalone, tlsAlpn, webroot, dns } = given;
   if ((solver ?? standalone ?? tlsAlpn ?? webroot ?? dns) !== undefined) return undefined;
-  const options = waysTo(namesOf(known), findings);
-  const wanted = options.find(({ value }) => value === before.proof) ?? options[0];
+  const names = namesOf(known);
+  const options = waysTo(names, findings);
+  const wanted = options.find(({ value }) => value === earlier.proof) ?? options[0];
   return {
     kind: "choice",
     message: "How should acmectl prove that the names are yours?",
-    note: noteOn(findings),
+    note: noteOn(names, findings),
     options,
     initial: wanted?.value,
   };
@@ -39,14 +40,14 @@ function waysTo(names: readonly string[], findings: Findings): readonly Choice[]
   const { servers, port80, zone, credentials } = findings;
   const dns = dnsChoices(zone, credentials);
   // Only dns-01 proves a wildcard (RFC 8555 §7.1.3).
-  if (names.some((name) => name.startsWith("*."))) return dns.length > 0 ? dns : allDns();
+  if (names.some(isWildcard)) return dns.length > 0 ? dns : allDns();
   const roots = rootsOf(names, servers);
   const folders = [...new Set(roots?.values())].join(", ");
   const sites = { value: "sites", label: "By the web server that runs here", hint: folders };
   const standalone = {
     value: "standalone",
     label: "By acmectl itself, on port 80",
-    hint: port80 === "free" ? "the port is free" : `the port is ${port80}`,
+    hint: portWords[port80],
   };
   const webroot = { value: "webroot", label: "By a web server, in a folder that you name" };
   const alpn = { value: "tls-alpn", label: "By acmectl itself, on port 443" };
@@ -89,7 +90,17 @@ function allDns(): readonly Choice[] {
   return dnsSolvers.slice(0, 5).map((value) => ({ value, label: `By DNS, with ${value}` }));
 }
 
-function noteOn({ servers, port80, zone }: Findings): string {
+function isWildcard(name: string): boolean {
+  return name.startsWith("*.");
+}
+
+const portWords: Readonly<Record<PortState, string>> = {
+  free: "free",
+  "in use": "in use by a server",
+  "not permitted": "only for root",
+};
+
+function noteOn(names: readonly string[], { servers, port80, zone }: Findings): string {
   const found = servers.map(({ kind, sites }) => {
     const names = sites.flatMap((site) => site.names);
     return names.length === 0 ? kind : `${kind} (${[...new Set(names)].join(", ")})`;
@@ -101,9 +112,22 @@ function noteOn({ servers, port80, zone }: Findings): string {
       : `; docs/providers.md has a recipe for ${provider.name}`;
   return [
     `Servers found: ${found.length === 0 ? "none" : found.join(", ")}`,
-    `Port 80: ${port80}`,
-    ...(zone === undefined
-      ? []
-      : [`DNS zone: ${zone.name}${provider === undefined ? "" : ` at ${provider.name}`}${recipe}`]),
+    `Port 80: ${portWords[port80]}`,
+    zone === undefined
+      ? "DNS zone: not found"
+      : `DNS zone: ${zone.name}${provider === undefined ? "" : ` at ${provider.name}`}${recipe}`,
+    ...(names.some(isWildcard) ? ["A wildcard can only be proven by DNS."] : []),
   ].join("\n");
 }
+
+/** The token that a solver needs and cannot find by itself. */
+export function credentialOf(
+  solver: string | undefined,
+): { readonly option: string; readonly label: string } | undefined {
+  return solver === undefined ? undefined : tokens[solver];
+}
+
+const tokens: Readonly<Record<string, { readonly option: string; readonly label: string }>> = {
+  cloudflare: { option: "apiToken", label: "API token of Cloudflare" },
+  digitalocean: { option: "token", label: "API token of DigitalOcean" },
+};

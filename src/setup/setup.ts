@@ -1,22 +1,19 @@
 /** A conversation from nothing to a certificate that is renewed. */
 import { isForTesting, resolveServer } from "../acme/presets.ts";
+import { printable } from "../acme/text.ts";
 import type { Context } from "../context.ts";
-import { asProblem, Problem } from "../problem.ts";
-import { composeIssuer } from "../request/issuer.ts";
+import { asProblem, messageWithHint, Problem } from "../problem.ts";
 import { line, type Result, verbatim } from "../result.ts";
-import type { Answers } from "./answers.ts";
+import { type Kept, openKept } from "./answers.ts";
 import { type Conversation, openConversation } from "./conversation.ts";
-import { type Findings, lookAround, lookForZone } from "./findings.ts";
-import { findCa, type FoundCa } from "./findings/ca.ts";
-import { type Kept, openKept } from "./kept.ts";
+import { type Findings, lookAround, lookAtCa, lookForZone, ownFolder } from "./findings.ts";
 import { type Known, namesOf, serverOf } from "./known.ts";
-import { ownFolder } from "./own-folder.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { nextQuestion } from "./questions.ts";
-import type { GivenFlags, SolverFlags } from "./words.ts";
+import { progressOf } from "./questions.ts";
+import type { GivenFlags, SolverFlags } from "./command-line.ts";
 
-/** What the answers lead to: the commands that a person would type. */
-export interface Acts {
+/** The commands that a person would type. */
+export interface Commands {
   issue(flags: GivenFlags, solverFlags: SolverFlags, how: { rehearse: boolean }): Promise<Result>;
   configure(key: string, value: string): Promise<unknown>;
   /** Repeats the deploy steps. */
@@ -27,25 +24,26 @@ export interface Acts {
 export async function setUp(
   given: GivenFlags,
   context: Context,
-  acts: Acts,
+  run: Commands,
   conversation: Conversation = openConversation(context),
 ): Promise<Result> {
   const kept = await openKept(context);
   conversation.begin("acmectl setup: from nothing to a certificate that is renewed");
-  const known = await converse(
-    given,
-    await resumed(kept, conversation),
-    kept,
-    context,
-    conversation,
-  );
+  const start = await resumed(kept, conversation);
+  const known = await converse(given, start, kept, context, conversation);
   const plan = planOf(known, context.solverFlags);
-  conversation.show(plan.commands.join("\n"), "The same without questions");
+  conversation.show(plan.commands.join("\n"), "What acmectl will run");
   const go = { kind: "yes", message: goMessage(plan), initial: true } as const;
   if ((await conversation.ask(go)) !== true) throw left();
-  const problem = await perform(plan, acts, context, conversation);
+  const problem = await perform(plan, run, context, conversation).catch((error: unknown) => {
+    const isLeft = Problem.is(error) && error.is("interrupted");
+    if (!isLeft) conversation.end("Your answers are kept. Run `acmectl setup` again to continue.");
+    throw error;
+  });
   await kept.remove();
-  conversation.end(problem === undefined ? "Done." : "The certificate is issued.");
+  conversation.end(
+    problem === undefined ? "Done." : "The certificate is issued, but a later step failed.",
+  );
   return present(plan, problem, context);
 }
 
@@ -53,33 +51,32 @@ export async function setUp(
 async function resumed(
   kept: Kept,
   conversation: Conversation,
-): Promise<{ answers: Answers; before: Answers }> {
-  const before = await kept.read();
-  if (before === undefined) return { answers: {}, before: {} };
-  const note = Object.entries(before).map(([key, answer]) => `${key}: ${String(answer)}`);
-  const message = "Continue with the answers of the last conversation?";
-  const goOn = await conversation.ask({
+): Promise<Pick<Known, "answers" | "earlier">> {
+  const earlier = await kept.read();
+  if (earlier === undefined) return { answers: {}, earlier: {} };
+  const { domains } = earlier;
+  const continues = await conversation.ask({
     kind: "yes",
-    message,
-    note: note.join("\n"),
+    message: "Continue with the answers of the last conversation?",
+    note: domains === undefined ? undefined : `It was about ${printable(domains)}.`,
     initial: true,
   });
-  return { answers: goOn === true ? before : {}, before };
+  return { answers: continues === true ? earlier : {}, earlier };
 }
 
 async function converse(
   given: GivenFlags,
-  { answers, before }: { answers: Answers; before: Answers },
+  start: Pick<Known, "answers" | "earlier">,
   kept: Kept,
   context: Context,
   conversation: Conversation,
 ): Promise<Known> {
   const isRoot = context.uid === 0;
-  let known: Known = { answers, before, given, isRoot, findings: await lookAround(context) };
+  let known: Known = { ...start, given, isRoot, findings: await lookAround(context) };
   for (;;) {
     known = await lookFurther(known, context);
-    const next = nextQuestion(known);
-    if (next === undefined) return known;
+    const { answers, next } = progressOf(known);
+    if (next === undefined) return { ...known, answers };
     const answer = await conversation.ask(next.question);
     if (next.key === "agreeTos" && answer !== true) throw notAgreed(known.findings);
     known = { ...known, answers: { ...known.answers, [next.key]: answer } };
@@ -92,23 +89,16 @@ async function lookFurther(known: Known, context: Context): Promise<Known> {
   const { given, findings } = known;
   const [first] = namesOf(known);
   const server = serverOf(known);
-  const own =
-    first === undefined
-      ? undefined
-      : (known.own ?? (await ownFolder(given.name ?? first, context)));
-  const zone =
-    first === undefined || "zone" in findings
-      ? {}
-      : { zone: await lookForZone(first, given.dnsResolvers ?? [], context) };
-  const ca =
-    server === undefined || findings.ca !== undefined
-      ? {}
-      : { ca: await lookAtCa({ ...given, server }, context) };
-  return { ...known, own, findings: { ...findings, ...zone, ...ca } };
-}
-
-async function lookAtCa(given: GivenFlags, context: Context): Promise<FoundCa> {
-  return findCa(composeIssuer(given, undefined, await context.config()), context);
+  let { own } = known;
+  let found = findings;
+  if (first !== undefined) {
+    own ??= await ownFolder(given.name ?? first, context);
+    if (!("zone" in found))
+      found = { ...found, zone: await lookForZone(first, given.dnsResolvers ?? [], context) };
+  }
+  if (server !== undefined && found.ca === undefined)
+    found = { ...found, ca: await lookAtCa({ ...given, server }, context) };
+  return { ...known, own, findings: found };
 }
 
 function goMessage({ flags }: Plan): string {
@@ -125,38 +115,43 @@ function isTrial({ server = "letsencrypt", staging }: GivenFlags): boolean {
 /** Answers the Problem of what can be repeated later. */
 async function perform(
   { name, flags, solverFlags, setting, server }: Plan,
-  acts: Acts,
+  run: Commands,
   context: Context,
   conversation: Conversation,
 ): Promise<Problem | undefined> {
-  if (setting !== undefined) await acts.configure(setting.key, setting.value);
+  if (setting !== undefined) await run.configure(setting.key, setting.value);
   if (!isTrial(flags)) {
-    const rehearsal = await acts.issue(flags, solverFlags, { rehearse: true });
+    const rehearsal = await run.issue(flags, solverFlags, { rehearse: true });
     context.announce(rehearsal);
   }
-  const issued = await acts.issue(flags, solverFlags, { rehearse: false });
+  const issued = await run.issue(flags, solverFlags, { rehearse: false });
   context.announce(issued);
   let { problem } = issued;
   if (server?.lines !== undefined) {
     const where = server.file === undefined ? "" : `, in ${server.file}`;
-    conversation.show(server.lines, `Add to the configuration of ${server.kind}${where}`);
+    const isReloaded = flags.reload !== undefined;
+    const then = isReloaded ? "" : ", then reload it";
+    conversation.show(server.lines, `Add to the configuration of ${server.kind}${where}${then}`);
     const message = `Have you added them? acmectl then checks and reloads ${server.kind}.`;
-    const added = await conversation.ask({ kind: "yes", message, initial: true });
-    if (added === true) ({ problem } = await acts.deploy(name));
+    const isAdded = isReloaded && (await conversation.ask({ kind: "yes", message, initial: true }));
+    if (isAdded === true) ({ problem } = await run.deploy(name));
   }
-  if (problem !== undefined) conversation.warn(`${problem.message}\n${problem.hint ?? ""}`);
-  return (await schedule(acts, context, conversation)) ?? problem;
+  if (problem !== undefined) conversation.warn(messageWithHint(problem));
+  return (await schedule(run, context, conversation)) ?? problem;
 }
 
 async function schedule(
-  acts: Acts,
+  run: Commands,
   context: Context,
   conversation: Conversation,
 ): Promise<Problem | undefined> {
   const message = "Install the schedule that renews it?";
-  if ((await conversation.ask({ kind: "yes", message, initial: true })) !== true) return undefined;
+  if ((await conversation.ask({ kind: "yes", message, initial: true })) !== true) {
+    conversation.warn("The certificate expires unless `acmectl renew` runs regularly.");
+    return undefined;
+  }
   try {
-    context.announce(await acts.schedule());
+    context.announce(await run.schedule());
     return undefined;
   } catch (error) {
     return asProblem(error);
@@ -171,7 +166,7 @@ function present(
   return {
     document: { outcome: "done", name, commands, config },
     view: [
-      line("The same without a conversation:", "strong"),
+      line("The same without questions:", "strong"),
       verbatim(`${commands.map((one) => `  ${one}`).join("\n")}\n`),
       line(`Or in ${context.configPath}, followed by \`acmectl apply\`:`, "strong"),
       verbatim(config),

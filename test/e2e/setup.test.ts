@@ -53,12 +53,15 @@ test.skipIf(!isAvailable || !isSafe)(
       await shows(/How should acmectl prove/);
       await terminal.type("C-c");
       await shows(/Run `acmectl setup` again to continue[^]*ready>/);
-      expect(JSON.parse(await readFile(at("state/setup.json"), "utf8"))).toMatchObject({
-        agreeTos: true,
+      expect(JSON.parse(await readFile(at("state/setup.json"), "utf8"))).toEqual({
+        domains: "shop.example.test,blog.example.test",
+        email: "",
       });
       await terminal.type(`clear; acmectl setup ${ca} ${where}`, "Enter");
       await shows(/Continue with the answers/);
       await terminal.type("Enter");
+      await shows(/Do you agree to the CA's terms/);
+      await terminal.type("y");
       await answer(/How should acmectl prove/, "Enter");
       await answer(/Where should nginx read/, "Enter");
       await answer(/Should acmectl check and reload nginx/, "Enter");

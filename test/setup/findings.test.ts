@@ -1,17 +1,20 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { credentialsIn, stateOfPort } from "../../src/setup/findings.ts";
 import { readApache, virtualHostFiles } from "../../src/setup/findings/apache.ts";
 import { readCaddyfile } from "../../src/setup/findings/caddy.ts";
-import { credentialsIn } from "../../src/setup/findings/credentials.ts";
 import { readHaproxy } from "../../src/setup/findings/haproxy.ts";
 import { readDovecot, readPostfix } from "../../src/setup/findings/mail.ts";
 import { readNginx } from "../../src/setup/findings/nginx.ts";
-import { stateOfPort } from "../../src/setup/findings/port.ts";
 import { providerOf, providers } from "../../src/setup/findings/providers.ts";
+import { findServers } from "../../src/setup/findings/servers.ts";
 import { builtInOptions } from "../../src/solvers/options.ts";
+import { contextOf } from "../support/context.ts";
+import { temporaryFolder } from "../support/state.ts";
 
 describe("what nginx -T prints", () => {
   test("shows names, folder and certificate of each site, with its file", () => {
@@ -156,6 +159,11 @@ test("HAProxy's configuration shows the certificate of each TLS port, whose key 
   expect(readHaproxy(text, "/f")).toEqual([{ names: [], certificate, key, file: "/f" }]);
 });
 
+test("a folder of certificates is not the certificate of HAProxy", () => {
+  const sites = readHaproxy("bind :443 ssl crt /etc/haproxy/certs/ alpn h2\n", "/f");
+  expect(sites).toEqual([{ names: [], file: "/f" }]);
+});
+
 test.each([
   [
     "smtpd_tls_cert_file = /etc/postfix/cert.pem\nsmtpd_tls_key_file = /etc/postfix/key.pem\nsmtpd_tls_chain_files =",
@@ -210,6 +218,24 @@ test("credentials are found by the variables that the solvers and the vendors' l
     cloudflare: ["CF_DNS_API_TOKEN"],
     route53: ["AWS_PROFILE"],
   });
+});
+
+test("sites that would act on the terminal are left out, and a program that fails is reported", async () => {
+  await using folder = await temporaryFolder();
+  const programs = {
+    nginx: String.raw`printf 'server { server_name a.example; root "/srv/\033[2J"; } server { server_name b.example; }'`,
+    doveconf: "echo 'doveconf: Fatal: broken' >&2; exit 89",
+  };
+  for (const [name, script] of Object.entries(programs))
+    await writeFile(join(folder.path, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const context = contextOf({ folder: folder.path, env: { PATH: folder.path } });
+  const warnings: string[] = [];
+  const log = { ...context.log, warn: (text: string) => void warnings.push(text) };
+  const servers = await findServers({ ...context, log });
+  expect(servers.find(({ kind }) => kind === "nginx")?.sites).toEqual([{ names: ["b.example"] }]);
+  expect(warnings).toContainEqual(
+    "`doveconf -n` failed, so its sites are not known: doveconf: Fatal: broken",
+  );
 });
 
 test("a port is free until something listens on it", async () => {

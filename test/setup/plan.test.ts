@@ -3,12 +3,12 @@ import { parse } from "yaml";
 import type { Answers } from "../../src/setup/answers.ts";
 import type { Findings } from "../../src/setup/findings.ts";
 import { providers } from "../../src/setup/findings/providers.ts";
-import type { FoundServer } from "../../src/setup/findings/server.ts";
+import type { FoundServer } from "../../src/setup/findings/site.ts";
 import type { Known } from "../../src/setup/known.ts";
 import { planOf } from "../../src/setup/plan.ts";
-import { nextQuestion } from "../../src/setup/questions.ts";
+import { progressOf } from "../../src/setup/questions.ts";
 
-const nothing: Findings = { servers: [], port80: "free", credentials: {} };
+const nothing: Findings = { servers: [], port80: "free", credentials: {}, configured: [] };
 const own = "/var/lib/acmectl/certificates/shop.example.com/current";
 const nginx: FoundServer = {
   kind: "nginx",
@@ -22,7 +22,7 @@ function knowing(answers: Answers, findings: Partial<Findings> = {}, more: Parti
   const ca = { terms: "https://ca.example/terms", bound: false, hasAccount: false };
   const known: Known = {
     answers,
-    before: {},
+    earlier: {},
     findings: { ...nothing, ca, ...findings },
     given: {},
     own,
@@ -38,6 +38,8 @@ const account: Answers = {
   email: "",
   agreeTos: true,
 };
+
+const nextQuestion = (known: Known) => progressOf(known).next;
 
 function choices(known: Known): readonly string[] {
   const next = nextQuestion(known);
@@ -87,11 +89,49 @@ describe("the questions", () => {
     expect(names.check("shop.example.com, *.example.com")).toBeUndefined();
   });
 
+  test("of kept answers, count those that the command line leaves open and that are still possible", () => {
+    const answers: Answers = { ...account, proof: "webroot", webroot: "/srv/shop" };
+    const given = { standalone: true };
+    expect(progressOf(knowing(answers, {}, { given })).answers).toEqual(account);
+    const wildcard = { ...answers, domains: "*.example.com" };
+    expect(nextQuestion(knowing(wildcard))?.key).toBe("proof");
+    const served = { ...account, proof: "sites", placement: "state" } as const;
+    expect(nextQuestion(knowing(served))?.key).toBe("proof");
+  });
+
+  test("leave a solver of the config as it is, unless the conversation put it there", () => {
+    const answers = { ...account, proof: "cloudflare" };
+    const zone = { name: "example.com", provider: providers.find(({ solver }) => solver) };
+    const credentials = { cloudflare: ["CF_DNS_API_TOKEN"] };
+    const findings = { zone, credentials, configured: ["cloudflare"] };
+    expect(nextQuestion(knowing(answers, findings))).toBeUndefined();
+    const earlier = { credential: "file:/etc/acmectl/old" };
+    expect(nextQuestion(knowing(answers, findings, { earlier }))?.key).toBe("credential");
+  });
+
+  test("accept a secret only by a reference that means the same to a scheduled renewal", () => {
+    const credentials = { cloudflare: ["CF_DNS_API_TOKEN"] };
+    const next = nextQuestion(knowing({ ...account, proof: "cloudflare" }, { credentials }));
+    const check = next?.question.kind === "text" ? next.question.check : () => undefined;
+    expect(check("file:token")).toContain("absolute");
+    expect(check("the-token-itself")).toContain("file:/path");
+    expect(check("file:/etc/acmectl/token")).toBeUndefined();
+  });
+
+  test("demand an email address where the CA does", () => {
+    const address = (server: string) => {
+      const question = nextQuestion(knowing({ domains: "shop.example.com", server }))?.question;
+      return question?.kind === "text" ? question.check("") : "no text";
+    };
+    expect(address("letsencrypt")).toBeUndefined();
+    expect(address("google")).toContain("email address");
+  });
+
   test("offer again what was answered before", () => {
-    const before = { domains: "shop.example.com", proof: "tls-alpn" };
-    const first = nextQuestion(knowing({}, {}, { before }))?.question;
+    const earlier = { domains: "shop.example.com", proof: "tls-alpn" };
+    const first = nextQuestion(knowing({}, {}, { earlier }))?.question;
     expect(first?.kind === "text" && first.initial).toBe("shop.example.com");
-    const proof = nextQuestion(knowing(account, {}, { before }))?.question;
+    const proof = nextQuestion(knowing(account, {}, { earlier }))?.question;
     expect(proof?.kind === "choice" && proof.initial).toBe("tls-alpn");
   });
 });
@@ -115,6 +155,7 @@ describe("the ways to prove the names", () => {
     const credentials = { route53: ["AWS_PROFILE"] };
     expect(choices(knowing(wildcard, { zone, credentials }))).toEqual(["cloudflare", "route53"]);
     expect(choices(knowing(wildcard))).toContain("google");
+    expect(nextQuestion(knowing(wildcard))?.question.note).toContain("only be proven by DNS");
   });
 
   test("name the recipe of a provider without a built-in solver", () => {
@@ -127,7 +168,7 @@ describe("the ways to prove the names", () => {
 describe("the place of the files", () => {
   const asked = { ...account, proof: "sites" };
   const withSite = (site: object, kind: FoundServer["kind"] = "nginx"): Partial<Findings> => ({
-    servers: [{ kind, sites: [{ names: ["shop.example.com"], ...site }] }],
+    servers: [{ kind, sites: [{ names: ["shop.example.com"], root: "/srv/shop", ...site }] }],
   });
 
   test("is acmectl's own, or copies; existing files only if they are not another program's", () => {

@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { line } from "../../src/result.ts";
-import type { Question } from "../../src/setup/answers.ts";
-import type { Conversation } from "../../src/setup/conversation.ts";
-import { type Acts, setUp } from "../../src/setup/setup.ts";
-import type { GivenFlags } from "../../src/setup/words.ts";
+import type { Conversation, Question } from "../../src/setup/conversation.ts";
+import { type Commands, setUp } from "../../src/setup/setup.ts";
+import type { GivenFlags } from "../../src/setup/command-line.ts";
 import { contextOf } from "../support/context.ts";
 import { type Issuing, startIssuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
@@ -50,7 +49,7 @@ function recorded() {
     done.push(what);
     return result;
   };
-  const acts: Acts = {
+  const acts: Commands = {
     issue: (flags, _, { rehearse }) =>
       note(`${rehearse ? "rehearse" : "issue"} ${flags.domains?.join(",")}`),
     configure: (key) => note(`set ${key}`),
@@ -94,12 +93,14 @@ test("a conversation that was left continues with its answers", async () => {
   const first = person([[/^How should/, left]]);
   await expect(setUp(given, context, acts, first.conversation)).rejects.toThrow("left");
   expect(done).toEqual([]);
-  const expected = { domains: "shop.example.test", email: "", agreeTos: true };
+  // Consent to terms is not kept: the next conversation may be about another CA.
+  const expected = { domains: "shop.example.test", email: "" };
   expect(JSON.parse(await readFile(kept, "utf8"))).toEqual(expected);
   const second = person();
   await setUp(given, context, acts, second.conversation);
-  expect(second.asked.slice(0, 2)).toEqual([
+  expect(second.asked.slice(0, 3)).toEqual([
     "Continue with the answers of the last conversation?",
+    "Do you agree to the CA's terms of service?",
     "How should acmectl prove that the names are yours?",
   ]);
   const third = person([[/^Which names/, left]]);
@@ -126,13 +127,29 @@ test("a rehearsal that fails stops before the order, and a schedule that fails i
   const { given, context, kept } = world(issuing);
   const { done, acts } = recorded();
   const failing = new Problem("solver", { detail: "port 80 is in use" });
-  const rehearsal: Acts = { ...acts, issue: async () => Promise.reject(failing) };
+  const rehearsal: Commands = { ...acts, issue: async () => Promise.reject(failing) };
   await expect(setUp(given, context, rehearsal, person().conversation)).rejects.toThrow("port 80");
   expect(existsSync(kept)).toBe(true);
-  const unscheduled: Acts = { ...acts, schedule: async () => Promise.reject(failing) };
+  const unscheduled: Commands = { ...acts, schedule: async () => Promise.reject(failing) };
   const { problem } = await setUp(given, context, unscheduled, person().conversation);
   expect(problem).toBe(failing);
   expect(done).toContain("issue shop.example.test");
+});
+
+test("lines for a server are shown, and its reload is repeated only if acmectl may reload it", async () => {
+  await using issuing = await startIssuing({ termsOfService: terms });
+  const { given, context } = world(issuing);
+  const bin = dirname(issuing.state);
+  const site = "server { server_name shop.example.test; root /srv/shop; }";
+  await writeFile(join(bin, "nginx"), `#!/bin/sh\necho '${site}'\n`, { mode: 0o755 });
+  const withNginx = { ...context, env: { PATH: bin } };
+  for (const reload of [true, false]) {
+    const { done, acts } = recorded();
+    const { asked, conversation } = person([[/^Should acmectl check and reload nginx/, reload]]);
+    await setUp(given, withNginx, acts, conversation);
+    expect(asked.some((question) => question.startsWith("Have you added"))).toBe(reload);
+    expect(done.includes("deploy shop.example.test")).toBe(reload);
+  }
 });
 
 test("setup without a terminal names the commands to use instead", async () => {

@@ -1,4 +1,4 @@
-import type { Site } from "./server.ts";
+import type { Site } from "./site.ts";
 
 /** The files that `apachectl -t -D DUMP_VHOSTS` names, as in `(/etc/apache2/sites-enabled/000-default.conf:1)`. */
 export function virtualHostFiles(dump: string): readonly string[] {

@@ -1,4 +1,4 @@
-import type { Site } from "./server.ts";
+import type { Site } from "./site.ts";
 
 /** The sites of a Caddyfile. Caddy gets certificates by itself, except where `tls` names files. */
 export function readCaddyfile(text: string, file: string): readonly Site[] {

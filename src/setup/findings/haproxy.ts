@@ -1,4 +1,4 @@
-import type { Site } from "./server.ts";
+import type { Site } from "./site.ts";
 
 /** What HAProxy's configuration binds with TLS; it names certificates, not hosts. */
 export function readHaproxy(text: string, file: string): readonly Site[] {
@@ -6,7 +6,8 @@ export function readHaproxy(text: string, file: string): readonly Site[] {
     const words = line.replace(/#.*$/u, "").trim().split(/\s+/u);
     const at = words.indexOf("crt");
     if (words[0] !== "bind" || at === -1) return [];
-    const certificate = words[at + 1];
+    // `crt` may also name a folder of certificates.
+    const certificate = words[at + 1]?.match(/.+\.\w+$/u)?.[0];
     return [{ names: [], certificate, key: certificate && `${certificate}.key`, file }];
   });
 }

@@ -1,4 +1,4 @@
-import type { Site } from "./server.ts";
+import type { Site } from "./site.ts";
 
 /** What `postconf` prints of Postfix. */
 export function readPostfix(text: string): readonly Site[] {

@@ -1,4 +1,4 @@
-import type { Site } from "./server.ts";
+import type { Site } from "./site.ts";
 
 /** The server blocks of what `nginx -T` prints. */
 export function readNginx(text: string): readonly Site[] {

@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
+import { printable } from "../../acme/text.ts";
 import { reloadableServers } from "../../certificate.ts";
 import type { Context } from "../../context.ts";
 import { searchPath } from "../../deploy/environment.ts";
+import { asProblem, Problem } from "../../problem.ts";
 import { runProgram } from "../../schedule/machine.ts";
+import { lastWords } from "../../shorten.ts";
 import { readApache, virtualHostFiles } from "./apache.ts";
 import { readCaddyfile } from "./caddy.ts";
 import { readHaproxy } from "./haproxy.ts";
 import { readDovecot, readPostfix } from "./mail.ts";
 import { readNginx } from "./nginx.ts";
-import type { FoundServer, ServerKind, Site } from "./server.ts";
+import type { FoundServer, ServerKind, Site } from "./site.ts";
 
 /** The servers that are installed, as their own programs or files describe their configuration. Nothing is changed. */
 export async function findServers({
@@ -18,18 +21,26 @@ export async function findServers({
 }: Pick<Context, "env" | "signal" | "log">): Promise<readonly FoundServer[]> {
   const surroundings = { env: { ...env, PATH: searchPath(env["PATH"]) }, signal };
   const printed = async (program: string, ...args: readonly string[]) => {
-    const ended = await runProgram(program, args, surroundings).catch(() => undefined);
-    if (ended === undefined || ended.code === 0) return ended?.stdout;
-    const why = ended.stderr.split("\n", 1)[0] ?? "";
+    const ended = await runProgram(program, args, surroundings).catch(asProblem);
+    signal.throwIfAborted();
+    if (ended === undefined) return undefined;
+    if (!Problem.is(ended) && ended.code === 0) return ended.stdout;
+    const why = Problem.is(ended) ? ended.message : lastWords(ended.stderr.trim(), 300);
     log.warn(`\`${[program, ...args].join(" ")}\` failed, so its sites are not known: ${why}`);
     return undefined;
   };
   const read = readers(printed);
   const found = reloadableServers.map(async (kind) => {
     const sites = await read[kind]();
-    return sites === undefined ? [] : [{ kind, sites }];
+    return sites === undefined ? [] : [{ kind, sites: sites.filter(isPrintable) }];
   });
   return (await Promise.all(found)).flat();
+}
+
+/** What a terminal would act on is in no name and no path that is worth showing. */
+function isPrintable({ names, root, certificate, key, file }: Site): boolean {
+  const texts = [...names, root, certificate, key, file];
+  return texts.every((text = "") => text === printable(text));
 }
 
 type Printed = (program: string, ...args: readonly string[]) => Promise<string | undefined>;
