@@ -82,9 +82,10 @@ export function openLeases(
   const beating = openHeartbeat(rows, leaseTime);
   const held = (name: string, token: string) => {
     tokens.set(name, token);
-    beating.add({ name, token });
+    const lease = { name, token };
+    beating.add(lease);
     const stop = () => {
-      beating.remove(token);
+      beating.remove(lease);
       if (tokens.get(name) === token) tokens.delete(name);
     };
     return leaseOf(rows, { name, token, log: tools.log, stop });
@@ -148,20 +149,20 @@ async function claimOne(
 
 /** One timer for all leases of a run; it keeps no process alive. */
 function openHeartbeat(rows: LeaseRows, leaseTime: number) {
-  const leases = new Map<string, Taken>();
+  // Two leases may have the same token: in S3 it is a time.
+  const leases = new Set<Taken>();
   const beat = () => {
-    if (leases.size === 0) return;
     // What a failed heartbeat means shows when the lease is used.
-    rows.beat([...leases.values()], leaseTime).catch(() => undefined);
+    rows.beat([...leases], leaseTime).catch(() => undefined);
   };
   let timer: NodeJS.Timeout | undefined;
   return {
     add(lease: Taken) {
-      leases.set(lease.token, lease);
+      leases.add(lease);
       timer ??= setInterval(beat, leaseTime / 4).unref();
     },
-    remove(token: string) {
-      leases.delete(token);
+    remove(lease: Taken) {
+      leases.delete(lease);
       if (leases.size > 0) return;
       clearInterval(timer);
       timer = undefined;
