@@ -2,7 +2,7 @@
 import { Pool, type ClientConfig, type PoolClient } from "pg";
 import { abortable } from "../../abortable.ts";
 import type { StateTools } from "../tools.ts";
-import { isConflict, isLost, isOfHost, problemOf } from "./faults.ts";
+import { isConflict, isLost, isOfHost, isStarting, problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 
 export interface Statements {
@@ -54,6 +54,7 @@ export function openDatabase(
         wasReached = true;
         return result;
       } catch (error) {
+        wasReached ||= isStarting(error);
         if (!isWorthIt(error) || pause > longestPause) throw problemOf(error, places[0] ?? place);
         if (isElsewhere(error)) goOn();
         log.debug(`the connection to ${place.where} was lost; trying again`);

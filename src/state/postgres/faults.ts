@@ -18,6 +18,11 @@ export function isLost(error: unknown): boolean {
   );
 }
 
+/** True when the server answers that it is about to start or to stop. */
+export function isStarting(error: unknown): boolean {
+  return codeOf(error) === "57P03";
+}
+
 /** True when another host may do: this one is gone, or is a copy that follows its primary. */
 export function isOfHost(error: unknown): boolean {
   return isLost(error) || codeOf(error) === "25006";
