@@ -2,6 +2,7 @@
 import { Problem } from "../problem.ts";
 import { copyCertificate, locked, type Copying } from "./copy-certificate.ts";
 import { isSame, verified } from "./copied.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Store, StoredAccount } from "./store.ts";
 
 export interface CopiedItem {
@@ -94,21 +95,23 @@ async function copyOrder(name: string, copying: Copying): Promise<Outcome> {
 /** What was counted in either counts. */
 async function copyLedger(directory: string, from: Store, to: Store): Promise<Outcome> {
   const source = await from.ledger.read(directory);
-  const before = await to.ledger.read(directory);
-  const hasAll =
-    missing(source.entries, before.entries).length === 0 &&
-    missing(source.pauses, before.pauses).length === 0;
-  if (hasAll) return "unchanged";
-  await to.ledger.update(directory, ({ entries, pauses }) => ({
+  const hasAll = ({ entries, pauses }: Ledger) =>
+    missing(source.entries, entries).length + missing(source.pauses, pauses).length === 0;
+  if (hasAll(await to.ledger.read(directory))) return "unchanged";
+  await to.ledger.update(directory, ({ entries, pauses, clock }) => ({
     entries: [...entries, ...missing(source.entries, entries)].toSorted(
       (a, b) => Date.parse(a.at) - Date.parse(b.at),
     ),
     pauses: [...pauses, ...missing(source.pauses, pauses)],
+    clock,
   }));
-  return "copied";
+  return verified(hasAll(await to.ledger.read(directory)));
 }
 
-function missing<T>(all: readonly T[], known: readonly T[]): readonly T[] {
-  const texts = new Set(known.map((one) => JSON.stringify(one)));
-  return all.filter((one) => !texts.has(JSON.stringify(one)));
+function missing<T extends object>(all: readonly T[], known: readonly T[]): readonly T[] {
+  const texts = new Set(known.map(textOf));
+  return all.filter((one) => !texts.has(textOf(one)));
 }
+
+/** Members in any order. */
+const textOf = (one: object) => JSON.stringify(one, Object.keys(one).toSorted());

@@ -47,6 +47,18 @@ test("a copy has everything, and a second one changes nothing", async () => {
   );
 });
 
+test("an entry of a ledger is the same whatever the order of its members", async () => {
+  const [{ store: from }, { store: to }] = [await openStore(), await openStore()];
+  await filledState(from);
+  const directory = "https://acme.example.org/directory";
+  const at = "2026-03-01T00:00:00.000Z";
+  const entry = { names: ["a.example"], event: "order", at } as const;
+  await to.ledger.update(directory, () => ({ entries: [entry], pauses: [] }));
+  const items = await copied(from, to);
+  expect(items).toContainEqual({ item: `ledger of ${directory}`, outcome: "unchanged" });
+  expect((await to.ledger.read(directory)).entries).toEqual([entry]);
+});
+
 test("a deployment of the version in use stays, whatever its number is in the other state", async () => {
   const { store: from } = await openStore();
   await filledState(from);
