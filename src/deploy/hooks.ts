@@ -6,6 +6,7 @@ import { commandTimeout, runHook } from "./command.ts";
 import {
   certificateVariables,
   heldFiles,
+  type HeldFiles,
   inheritedEnvironment,
   problemVariables,
   runVariables,
@@ -46,9 +47,11 @@ export function openHooks(tools: HookTools): Hooks {
         const remember = () => warned(() => pending.remember(owed), tools);
         await tools.once.once(`pending ${keyOf(hook)}`, remember);
       }
-      const files = await heldFiles(request.name, held, tools.store);
+      const { pre = [] } = request.hooks;
+      if (pre.length === 0) return;
+      const files = await filesIfReadable(request.name, held, tools);
       const variables = certificateVariables("pre", request, files);
-      for (const hook of request.hooks.pre ?? []) {
+      for (const hook of pre) {
         const run = () => runFor("pre", hook, [request], variables, tools);
         await tools.once.once(`pre ${keyOf(hook)}`, run).catch(refuseOrder);
       }
@@ -56,12 +59,14 @@ export function openHooks(tools: HookTools): Hooks {
     issued: (request) => void issued.add(request),
     async failure(request, error, held) {
       failed.add(request);
-      const files = await heldFiles(request.name, held, tools.store);
+      const hooks = request.hooks.failure ?? [];
+      if (hooks.length === 0) return;
+      const files = await filesIfReadable(request.name, held, tools);
       const variables = {
         ...certificateVariables("failure", request, files),
         ...problemVariables(error),
       };
-      for (const hook of request.hooks.failure ?? []) {
+      for (const hook of hooks) {
         await warned(() => runFor("failure", hook, [request], variables, tools), tools);
       }
     },
@@ -74,6 +79,21 @@ export function openHooks(tools: HookTools): Hooks {
       await warned(() => pending.forget(), tools);
     },
   };
+}
+
+/** A certificate that cannot be read or decrypted is renewed all the more. */
+async function filesIfReadable(
+  name: string,
+  held: HeldCertificate | undefined,
+  { store, log, signal }: HookTools,
+): Promise<HeldFiles | undefined> {
+  try {
+    return await heldFiles(name, held, store);
+  } catch (error) {
+    if (signal.aborted || !Problem.is(error)) throw error;
+    log.warn(`hooks get no files of ${name}: ${messageWithHint(error)}`);
+    return undefined;
+  }
 }
 
 /** Runs post hooks that a killed run still owes: they may restart a server. Failures only warn. */

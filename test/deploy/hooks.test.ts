@@ -134,3 +134,24 @@ test("issues a certificate although its post hooks cannot be stored", async () =
     expect.stringContaining("is broken"),
   );
 });
+
+test("a certificate whose key cannot be decrypted is renewed, and its hooks get no files", async () => {
+  const { world, one, hooks, said } = await withHooks((log) => ({
+    pre: [shell(`echo "pre: $ACMECTL_HOOK_NAME $ACMECTL_HOOK_CERT" >> ${log}`)],
+    failure: [shell(`echo "failure: $ACMECTL_HOOK_PROBLEM_DETAIL" >> ${log}`)],
+  }));
+  await world.want([]);
+  await world.issue();
+  const { held } = await world.read();
+  const { store } = world.tools;
+  store.certificates.files = () =>
+    Promise.reject(new Problem("machine", { detail: "it cannot be decrypted." }));
+  await hooks.pre(one, held);
+  await hooks.failure(one, new Problem("validation", { detail: "it did not answer" }), held);
+  expect(await said()).toBe("pre: one \nfailure: it did not answer\n");
+  expect(world.lines).toContain("warn hooks get no files of one: it cannot be decrypted.");
+  const before = world.lines.length;
+  await hooks.pre({ ...one, hooks: {} }, held);
+  await hooks.failure({ ...one, hooks: {} }, new Error("a bug"), held);
+  expect(world.lines).toHaveLength(before);
+});
