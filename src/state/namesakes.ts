@@ -48,7 +48,7 @@ async function groupsOf(all: AsyncIterable<Marked>): Promise<Map<string, readonl
 }
 
 /** What is found by it is compared. */
-export function markOf(identifiers: readonly Identifier[]): string {
+export function markOf(identifiers: readonly Pick<Identifier, "value">[]): string {
   const values = identifiers.map(({ value }) => value);
   return markOfText(values.toSorted().join(" "));
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { withoutAttempt } from "../folder/index/listing.ts";
-import { markedIn, openNamesakes } from "../namesakes.ts";
+import { fits } from "../folder/shape.ts";
+import { markOf, openNamesakes, type Marked } from "../namesakes.ts";
 import type { CertificateStatus } from "../certificate-status.ts";
 import { exactNames, patternOf, type Selection } from "../selection.ts";
 import { openLocalFiles } from "../shared/local-files.ts";
@@ -30,7 +31,7 @@ export function openCertificates(shared: Shared): Store["certificates"] {
     },
     read,
     list: (options = {}) => listed(shared, options),
-    namesakes: openNamesakes(() => markedIn({ list: () => listed(shared, {}) })),
+    namesakes: openNamesakes(() => marked(shared)),
     ...openIndex(shared),
     recall: () => Promise.resolve(undefined),
     note: () => Promise.resolve(),
@@ -95,6 +96,28 @@ async function* listed(
     if (last === undefined || rows.length < page) return;
     after = last.name;
   }
+}
+
+/** The names alone, since a run that orders looks at those of all certificates. */
+async function* marked({
+  database,
+  check,
+}: Pick<Shared, "database" | "check">): AsyncGenerator<Marked> {
+  await check();
+  const sql = `SELECT name, request -> 'identifiers' AS identifiers FROM acmectl.certificates
+    WHERE name > $1 AND request IS NOT NULL ORDER BY name LIMIT ${page}`;
+  for (let after = ""; ;) {
+    const rows = await database.rows<{ name: string; identifiers: unknown }>(sql, [after]);
+    for (const { name, identifiers } of rows)
+      if (isList(identifiers)) yield { name, mark: markOf(identifiers) };
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < page) return;
+    after = last.name;
+  }
+}
+
+function isList(value: unknown): value is readonly { readonly value: string }[] {
+  return fits(value, [{ value: "string" }]);
 }
 
 /** Its values follow one that is there already. */
