@@ -1,4 +1,4 @@
-/** The ledger in PostgreSQL with as much in it as a fleet asks for in a week. */
+/** The rows of the ledger in PostgreSQL. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withEntry, withoutEntry, type LedgerEntry } from "../../src/state/ledger.ts";
 import { openAt } from "../state/shared/state.ts";
@@ -7,7 +7,7 @@ import { hasPostgres, startPostgres, type Postgres } from "../support/servers/po
 const directory = "https://acme.example.org/directory";
 const account = "https://acme.example.org/acct/1";
 
-describe.skipIf(!hasPostgres())("a ledger of 50,000 entries", () => {
+describe.skipIf(!hasPostgres())("the ledger in PostgreSQL", () => {
   let server: Postgres;
   beforeAll(async () => {
     server = await startPostgres();
@@ -26,23 +26,21 @@ describe.skipIf(!hasPostgres())("a ledger of 50,000 entries", () => {
   test("is read and changed by what concerns one order alone", async () => {
     const { store, database } = await opened();
     const at = new Date(Date.now() - 3_600_000).toISOString();
-    const entries = Array.from({ length: 25_000 }, (_, index): LedgerEntry[] => [
+    const entries = Array.from({ length: 1000 }, (_, index): LedgerEntry[] => [
       { at, event: "order", account: `${account}${index % 50}0`, names: [`n${index}.example`] },
       { at, event: "certificate", account, names: [`www.n${index}.example`] },
     ]).flat();
     await store.ledger.update(directory, () => ({ entries, pauses: [] }));
-    await server.query(database, "ANALYZE acmectl.ledger_entries");
-    const begin = performance.now();
-    for (let index = 0; index < 20; index += 1) {
-      const entry = { at: new Date().toISOString(), event: "order", account, names } as const;
-      const add = (ledger: Parameters<typeof withEntry>[0]) => withEntry(ledger, entry, new Date());
-      const after = await store.ledger.update(directory, add, about);
-      expect(after.entries).toHaveLength(1);
-      await store.ledger.update(directory, (ledger) => withoutEntry(ledger, entry), about);
-    }
-    // On an idle machine it takes 150 ms; rewriting all would take 10 s.
-    expect(performance.now() - begin).toBeLessThan(3000);
-    expect((await store.ledger.read(directory)).entries).toHaveLength(50_000);
+    const rows = () => server.query(database, "SELECT id FROM acmectl.ledger_entries ORDER BY id");
+    const before = await rows();
+    const entry = { at: new Date().toISOString(), event: "order", account, names } as const;
+    const add = (ledger: Parameters<typeof withEntry>[0]) => withEntry(ledger, entry, new Date());
+    const after = await store.ledger.update(directory, add, about);
+    expect(after.entries).toEqual([entry]);
+    await store.ledger.update(directory, (ledger) => withoutEntry(ledger, entry), about);
+    // None was written again.
+    expect(await rows()).toEqual(before);
+    expect((await store.ledger.read(directory)).entries).toHaveLength(2000);
   });
 
   test("loses what no limit counts any more", async () => {
