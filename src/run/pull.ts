@@ -3,7 +3,7 @@ import { messageOf } from "../errors.ts";
 import { messageWithHint, Problem } from "../problem.ts";
 import { pullCertificates } from "../pull/pull.ts";
 
-/** Milliseconds: nothing signals that another host has renewed. */
+/** Milliseconds: not every state sends notices of new versions, and notices may be lost. */
 const interval = 60_000;
 
 /** Pulls what the section `pull` of the config selects; answers when to pull again, if at all. Rejects only when the run is stopped. */

@@ -72,7 +72,8 @@ async function initialized(database: Database): Promise<Initialized> {
   const done = await migrate(database);
   return {
     done: done.map((name) => `the tables of ${name}`),
-    grantees: "For a user that may not create tables:",
+    grantees:
+      "For a user that may not create tables. New tables have no rights, so run these again whenever tables were created:",
     grants: [...grants, ...hostGrants],
   };
 }
