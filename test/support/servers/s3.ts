@@ -34,6 +34,8 @@ export async function startS3(): Promise<S3> {
         ...["posix", data],
       ],
       cwd: folder,
+      // It would wait for connections that are kept alive: longer than a validation waits for a host that reads the state.
+      stop: "SIGKILL",
       ready: async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 403,
     });
   let running: RunningProcess | undefined = await start();
