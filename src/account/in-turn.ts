@@ -50,7 +50,7 @@ function registerNext(
   });
 }
 
-/** Accounts that the CA has paused come last. What the ledger does not tell apart is spread by the certificate's name. */
+/** Accounts that the CA has paused come last. Among equal ones, a checksum of the certificate's name decides, so that all are used. */
 async function leastUsed(
   name: string,
   accounts: readonly StoredAccount[],

@@ -85,7 +85,7 @@ export const command = defineCommand({
     const view = await shown(known, checked, flags, context, store);
     const documents = documentsOf(known, now);
     if (checked !== undefined)
-      return { ...verdictOf(checked, withFindings(documents, checked), now), view };
+      return { ...verdictOf(checked, withFindings(documents, findingsIn(checked)), now), view };
     const differences = clocks.map((one) => line(differenceText(one), "bad"));
     return {
       document: {
@@ -119,10 +119,12 @@ function verdictOf(found: Verdict, certificates: List<unknown>, now: Date): Resu
 
 type Document = ReturnType<typeof documentsOf>[number];
 
-function withFindings(documents: readonly Document[], { troubled }: Verdict) {
-  const findings = new Map<unknown, Checked["findings"]>(
-    troubled.map((one) => [one.name, one.findings] as const),
-  );
+type Findings = ReadonlyMap<unknown, Checked["findings"]>;
+
+const findingsIn = ({ troubled }: Verdict): Findings =>
+  new Map(troubled.map((one) => [one.name, one.findings]));
+
+function withFindings(documents: readonly Document[], findings: Findings) {
   return documents.map((one) => ({ ...one, findings: findings.get(one.name) ?? [] }));
 }
 
@@ -133,11 +135,12 @@ async function* documentsOfEach(
   found: Verdict,
   now: Date,
 ): AsyncGenerator {
+  const findings = findingsIn(found);
   const each = eachKnown(configured, store, { attempts: true, files: true });
   for await (const one of each) {
     const known =
       "problem" in one ? { broken: [one], certificates: [] } : { broken: [], certificates: [one] };
-    yield* withFindings(documentsOf(known, now), found);
+    yield* withFindings(documentsOf(known, now), findings);
   }
 }
 

@@ -115,7 +115,7 @@ export const command = defineCommand({
   },
 });
 
-/** The service has no times; a schedule answers nobody. */
+/** The service has no times, and a schedule no health checks. */
 function assertTogether({ service }: Flags, { sourceOf }: Context): void {
   const others = service === true ? ["by", "every", "jitter"] : ["listen"];
   const given = others.map(sourceOf).find((from) => !["not given", "default"].includes(from));

@@ -23,7 +23,7 @@ const longest = 1000;
 /** Milliseconds until a lost connection is made again. */
 const pause = 2_000;
 
-/** One connection while somebody listens, none otherwise. */
+/** One connection while there are listeners, none otherwise. */
 export function openNotices(
   place: () => DatabasePlace,
   { clock, log }: Pick<SharedTools, "clock" | "log">,
