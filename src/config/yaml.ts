@@ -180,18 +180,21 @@ function placeAt({ path, lines }: Pick<YamlFile, "path" | "lines">, offset: numb
 
 function excerpt({ text, lines }: Pick<YamlFile, "text" | "lines">, offset: number): string {
   const { line, col } = lines.linePos(offset);
-  const content = text.split(/\r\n|\n/u)[line - 1] ?? "";
+  const all = text.split(/\r\n|\n/u).slice(0, line);
+  const content = all.at(-1) ?? "";
+  const isOutside = (one: string) => one.trim() !== "" && one.search(/\S/u) < content.search(/\S/u);
   const number = `  ${line} | `;
-  return `${number}${withoutSecrets(content)}\n${" ".repeat(number.length + col - 1)}^`;
+  return `${number}${withoutSecrets(content, all.findLast(isOutside) ?? "")}\n${" ".repeat(number.length + col - 1)}^`;
 }
 
-/** A line that is quoted in a message may contain a secret. */
-function withoutSecrets(line: string): string {
-  return line.replace(
-    /((?:secret|token|password|hmac|key(?!types?\b)|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu,
-    "$1***",
-  );
+/** A line that is quoted in a message may contain a secret. `secret` of a step `kubernetes` is the name of a Secret. */
+function withoutSecrets(line: string, outside: string): string {
+  const step = /\bkubernetes["']?\s*:\s*$/u.test(outside) ? "kubernetes: {" : "";
+  return (step + line).replace(secretValue, "$1***").slice(step.length);
 }
+
+const secretValue =
+  /((?:\wsecret|secret\w|\bsecret(?<!\bkubernetes["']?\s*:\s*\{[^}]*)|token|password|hmac|key(?!types?\b)|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu;
 
 /** Where the key of a value begins; of the nearest thing above it where the file does not have it. */
 function offsetOf(document: Document, keys: Keys): number {

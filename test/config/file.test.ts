@@ -457,6 +457,20 @@ certificates:
     }
   });
 
+  test.each([
+    ["- kubernetes: { secret: web, no: [a] }", "{ secret: web, no: [a] }"],
+    ["- kubernetes: { password: hunter2, secret: web }", "{ password: ***"],
+    ["- kubernetes: { secret: web, password: hunter2 }", "{ secret: web, password: ***"],
+    ["- kubernetes:\n          secret: [web]]", "secret: [web]]"],
+    ["- other:\n          secret: [web]]", "secret: ***"],
+    ["- { secret: web, kubernetes: { secret: web } }", "{ secret: ***"],
+  ])("the line that the error quotes of %j shows %j", async (step, shown) => {
+    const start = "certificates:\n  a:\n    domains: [a.example.com]\n    deploy:\n";
+    writeFileSync(path, `${start}      ${step}\n`);
+    const { message } = await failure(loadConfig(path));
+    expect(message).toContain(shown);
+  });
+
   test("loadConfig checks a solver's own options if its plugin is known", async () => {
     writeFileSync(
       path,
