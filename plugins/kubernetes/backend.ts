@@ -13,16 +13,19 @@ export type Backend =
   | { readonly selector: Readonly<Record<string, string>> }
   | { readonly endpoints: readonly string[] };
 
+/** Loopback, link-local and unspecified addresses, which an EndpointSlice cannot have. */
+const special = /^(127\.|169\.254\.|0\.0\.0\.0$|::1?$|fe[89ab])/i;
+
 /** Rejects with a `config` Problem. */
 export async function backendOf(
   { selector, labelsFile, endpoints }: BackendOptions,
   solver: string,
 ): Promise<Backend> {
-  const wrong = endpoints?.find((one) => isIP(one) === 0 || /^(127\.|::1$)/.test(one));
+  const wrong = endpoints?.find((one) => isIP(one) === 0 || special.test(one));
   if (wrong !== undefined)
     throw new Problem("config", {
       detail: `${solver}: ${wrong} is not an address at which a cluster can reach this machine.`,
-      hint: "Give an IP address of this machine as `endpoints`, not a name and not 127.0.0.1.",
+      hint: "Give an IP address of this machine as `endpoints`, not a name, 127.0.0.1 or 0.0.0.0.",
     });
   if (endpoints !== undefined && endpoints.length > 0) return { endpoints };
   if (selector !== undefined && Object.keys(selector).length > 0) return { selector };

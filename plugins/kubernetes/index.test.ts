@@ -50,6 +50,7 @@ afterEach(async () => {
   for (const solver of opened.splice(0)) await solver.close?.();
   fake.objects.clear();
   fake.forbidden.clear();
+  fake.missing.clear();
   fake.requests.length = 0;
 });
 afterAll(async () => {
@@ -249,11 +250,31 @@ describe("the preflight", () => {
     });
   });
 
+  it("names a namespace that does not exist", async () => {
+    fake.missing.add("shop");
+    const solver = await open({ namespace: "shop" });
+    await expect(
+      solver.preflight?.([target("shop.example.com")], { signal }),
+    ).rejects.toMatchObject({
+      message: "The namespace shop does not exist in test.",
+      exitCode: 2,
+    });
+  });
+
+  it("does not require the permission to look at the namespace", async () => {
+    fake.missing.add("web");
+    fake.forbidden.add("get namespaces");
+    const solver = await open();
+    await solver.preflight?.([target("shop.example.com")], { signal });
+    expect(fake.requests).toContain("get /api/v1/namespaces/web");
+  });
+
   it.each([
     [{ ingress: "a", gateways: ["b"] }, target("shop.example.com"), "cannot be combined"],
     [{}, target("192.0.2.1", "ip"), "not IP addresses such as 192.0.2.1"],
     [{ gateways: ["a/b/c"] }, target("shop.example.com"), '"a/b/c" is not a Gateway'],
     [{ endpoints: ["127.0.0.1"] }, target("shop.example.com"), "127.0.0.1 is not an address"],
+    [{ endpoints: ["fe80::1"] }, target("shop.example.com"), "fe80::1 is not an address"],
   ])("refuses %j for %j", async (options, wanted, words) => {
     const solver = await open(options);
     await expect(solver.preflight?.([wanted], { signal })).rejects.toThrow(words);

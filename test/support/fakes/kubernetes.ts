@@ -21,6 +21,8 @@ export interface KubernetesFake {
   readonly objects: Map<string, Json>;
   /** `verb resource` that RBAC does not allow. */
   readonly forbidden: Set<string>;
+  /** Namespaces that do not exist; all others do. */
+  readonly missing: Set<string>;
   /** Statuses that are answered to the next requests instead. */
   readonly failures: number[];
   /** An object that another manager owns. */
@@ -53,6 +55,7 @@ export async function startKubernetesFake(folder: string): Promise<KubernetesFak
   const owners = new Map<string, Map<string, string>>();
   const requests: string[] = [];
   const forbidden = new Set<string>();
+  const missing = new Set<string>();
   const failures: number[] = [];
   let version = 0;
 
@@ -97,7 +100,8 @@ export async function startKubernetesFake(folder: string): Promise<KubernetesFak
 
   const handle = (asked: Asked): [number, Json] => {
     const { verb, at, body } = asked;
-    const found = objects.get(at);
+    const found =
+      asked.resource === "namespaces" && !missing.has(asked.name) ? {} : objects.get(at);
     if (verb === "get") return found === undefined ? [404, notFound(asked)] : [200, found];
     if (verb === "list") {
       const items = [...objects].filter(([key]) => key.startsWith(`${at}/`) || isBelow(key, at));
@@ -173,6 +177,7 @@ export async function startKubernetesFake(folder: string): Promise<KubernetesFak
     requests,
     objects,
     forbidden,
+    missing,
     failures,
     plant(path, object, manager = "kubectl") {
       const { name, namespace = "" } =
