@@ -9,7 +9,7 @@ import { lastWords } from "../shorten.ts";
 import { type ClusterAccess, type ClusterTools, textIn } from "./kubeconfig.ts";
 
 export interface Credentials {
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<{ authorization?: string } & Record<string, string | string[]>>;
   /** Of a client certificate, PEM. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
@@ -52,14 +52,16 @@ async function written({ user }: ClusterAccess, tools: ClusterTools): Promise<Cr
   return { cert, key, headers: { authorization: `Basic ${basic}` } };
 }
 
-function bearer(token: string, { mask }: ClusterTools): Pick<Credentials, "headers"> {
+function bearer(token: string, { mask }: ClusterTools) {
   mask?.(token);
   return { headers: { authorization: `Bearer ${token}` } };
 }
 
-function impersonation(user: ClusterAccess["user"]): Record<string, string> {
+function impersonation(user: ClusterAccess["user"]): Record<string, string | string[]> {
   const as = textIn(user, "as");
-  return as === "" ? {} : { "impersonate-user": as };
+  return as === ""
+    ? {}
+    : { "impersonate-user": as, "impersonate-group": textsOf(user["as-groups"]) };
 }
 
 /** PEM from `<name>-data`, in base64, or from the file at `<name>`. */
@@ -98,16 +100,21 @@ async function askPlugin(
     throw new Problem(tools.wrong, { detail });
   }
   const token = textIn(status, "token");
+  const cert = textIn(status, "clientCertificateData");
+  if (token === "" && cert === "") {
+    const detail = `The credential plugin ${textIn(exec, "command")} printed neither a token nor a client certificate.`;
+    throw new Problem(tools.wrong, { detail });
+  }
   const until = Date.parse(textIn(status, "expirationTimestamp"));
   return {
     headers: token === "" ? {} : bearer(token, tools).headers,
-    cert: textIn(status, "clientCertificateData") || undefined,
+    cert: cert || undefined,
     key: textIn(status, "clientKeyData") || undefined,
     until: Number.isNaN(until) ? undefined : until,
   };
 }
 
-/** Its stdout. It gets the whole environment, since its own credentials are there. */
+/** Its stdout. It gets the environment, since its own credentials are there, but not acmectl's secrets. */
 async function runPlugin(
   exec: Readonly<Record<string, unknown>>,
   { cluster, server }: ClusterAccess,
@@ -118,6 +125,7 @@ async function runPlugin(
   const about = exec["provideClusterInfo"] === true ? { cluster: { ...cluster, server } } : {};
   const spec = { interactive: false, ...about };
   const info = { kind: "ExecCredential", apiVersion: exec["apiVersion"], spec };
+  const others = Object.entries(env).filter(([name]) => !name.startsWith("ACMECTL_"));
   const lines = { stdout: "", stderr: "" };
   const { end, timedOut } = await runProgram({
     // As in a shell, a name is looked up in PATH; a path is relative to the file's folder.
@@ -125,7 +133,11 @@ async function runPlugin(
       command.includes("/") ? resolve(textIn(exec, "folder"), command) : command,
       ...textsOf(exec["args"]),
     ],
-    env: { ...env, ...variablesOf(exec["env"]), KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    env: {
+      ...Object.fromEntries(others),
+      ...variablesOf(exec["env"]),
+      KUBERNETES_EXEC_INFO: JSON.stringify(info),
+    },
     timeout: pluginTimeout,
     signal,
     onLine: (line, from) => void (lines[from] += `${line}\n`),
@@ -139,7 +151,7 @@ async function runPlugin(
   throw fail(`failed (${end})${said === "" ? "" : `: ${said.replace(/\.$/u, "")}`}`);
 }
 
-function textsOf(value: unknown): readonly string[] {
+function textsOf(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 

@@ -5,6 +5,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 import { codeOf, messageOf, systemReason } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import { Problem, type ProblemKind } from "../problem.ts";
+import { firstWords } from "../shorten.ts";
 
 /** Names a cluster. */
 export interface ClusterSetting {
@@ -103,10 +104,7 @@ function accessIn(
     );
   const context = entryOf(files, "contexts", "context", name);
   if (context === undefined)
-    throw fail(
-      `The context ${name} is not in ${where}.`,
-      "`kubectl config get-contexts` lists those that exist.",
-    );
+    throw fail(`The context ${name} is not in ${where}.`, contextsIn(files));
   const cluster = entryOf(files, "clusters", "cluster", textIn(context, "cluster"));
   const user = entryOf(files, "users", "user", textIn(context, "user"));
   const server = cluster && textIn(cluster, "server");
@@ -123,6 +121,15 @@ function accessIn(
     cluster,
     user: user ?? {},
   };
+}
+
+/** A hint that lists them. */
+function contextsIn(files: readonly Kubeconfig[]): string {
+  const all = files.flatMap(({ root }) => root["contexts"]);
+  const names = new Set(all.filter(isRecord).map((one) => textIn(one, "name")));
+  return names.size === 0
+    ? "Set KUBECONFIG, or give another kubeconfig: it has no contexts."
+    : `Use one of ${firstWords([...names].join(", "), 500)}.`;
 }
 
 const paths = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];

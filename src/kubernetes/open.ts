@@ -1,4 +1,5 @@
-export type { Cluster, ClusterRequest, KubeObject, Resource } from "./cluster.ts";
+export type { Cluster } from "./cluster.ts";
+export type { ClusterRequest, KubeObject, Resource } from "./request.ts";
 
 /** As `cluster.ts` does it, which is loaded with the first cluster alone. */
 export const openCluster: typeof import("./cluster.ts").openCluster = async (setting, tools) => {

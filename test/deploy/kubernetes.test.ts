@@ -166,11 +166,12 @@ const kubeconfigOf = (user: object, cluster: object) =>
     users: [{ name: "u", user }],
   });
 
-test("asks the credential plugin of the kubeconfig, whose path is relative to the file", async () => {
+test("asks the credential plugin of the kubeconfig, whose path is relative to the file, without acmectl's variables", async () => {
   const { fake, folder, world, want } = await withCluster();
+  Object.assign(world.tools.env, { ACMECTL_EAB_HMAC: "secret" });
   const status = { token: fake.token, expirationTimestamp: "2999-01-01T00:00:00Z" };
   const answer = JSON.stringify({ kind: "ExecCredential", status });
-  const check = `test -n "$KUBERNETES_EXEC_INFO" && test "$1$A" = ab`;
+  const check = `test -n "$KUBERNETES_EXEC_INFO" && test "$1$A$ACMECTL_EAB_HMAC" = ab`;
   const plugin = `#!/bin/sh\n${check} && cat <<'E'\n${answer}\nE\n`;
   await writeFile(join(folder, "plugin"), plugin, { mode: 0o755 });
   const exec = {
@@ -201,8 +202,20 @@ test.each([
   [{ exec: { command: "no-such-plugin" } }, { server: "https://[::1]:1" }, "was not found"],
   [{ exec: { command: "false" } }, { server: "https://[::1]:1" }, "failed (1)"],
   [{ exec: { command: "true" } }, { server: "https://[::1]:1" }, "did not print an ExecCredential"],
+  [
+    { exec: { command: "echo", args: ['{"status":{}}'] } },
+    { server: "https://[::1]:1" },
+    "neither a token nor a client certificate",
+  ],
+  [
+    {},
+    { server: "https://[::1]:1", "proxy-url": "proxy" },
+    "The proxy-url of the context own is not the URL of a proxy.",
+  ],
   [{ "client-key": "missing.pem" }, { server: "https://[::1]:1" }, "missing.pem"],
   [{ token: "wrong" }, undefined, "does not accept the token"],
+  [{ username: "me", password: "wrong" }, undefined, "does not accept the user name and password"],
+  [{}, undefined, "requires credentials, but the kubeconfig has none for it"],
 ])("refuses the user %j and the cluster %j", async (user, cluster, words) => {
   const { fake, folder, world, want } = await withCluster();
   const kubeconfig = join(folder, "other");
@@ -224,6 +237,15 @@ test.each([
   if (text !== undefined) await writeFile(kubeconfig, text);
   await world.want(want({ kubeconfig }));
   expect((await world.deploy())?.message).toContain(words);
+});
+
+test("lists the contexts that exist if one does not", async () => {
+  const { folder, world, want } = await withCluster({ contexts: ["prod"] });
+  expect((await world.deploy())?.hint).toBe("Use one of test.");
+  const kubeconfig = join(folder, "other");
+  await writeFile(kubeconfig, "contexts: []");
+  await world.want(want({ kubeconfig, contexts: ["prod"] }));
+  expect((await world.deploy())?.hint).toContain("it has no contexts");
 });
 
 test("of several files in KUBECONFIG the first that names something wins, and missing ones are skipped", async () => {

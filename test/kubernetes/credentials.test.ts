@@ -22,8 +22,10 @@ const setting = {
 const server = createServer(setting, ({ headers, socket }, response) => {
   const shown = socket as TLSSocket & { readonly servername?: string };
   const { CN: subject } = shown.getPeerCertificate().subject ?? {};
-  const { authorization, "impersonate-user": as } = headers;
-  response.end(JSON.stringify({ subject, authorization, as, servername: shown.servername }));
+  const { authorization, "impersonate-user": as, "impersonate-group": groups } = headers;
+  const { servername } = shown;
+  const all = JSON.stringify({ subject, authorization, as, groups, servername });
+  response.end(authorization === "Bearer login" ? "<h1>Log in</h1>" : all);
 });
 beforeAll(() => new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve)));
 afterAll(async () => {
@@ -88,6 +90,11 @@ test.each([
     { authorization: "Basic bWU6cGFzcw==" },
   ],
   ["a user to act as", { token: "t0", as: "other" }, { as: "other" }],
+  [
+    "a user and groups to act as",
+    { token: "t0", as: "other", "as-groups": ["a", "b"] },
+    { as: "other", groups: "a, b" },
+  ],
 ])("the server is shown %s", async (_, user, expected) => {
   await writeFile(join(folder, "token"), "t1\n");
   expect(await shownBy(user)).toMatchObject(expected);
@@ -101,6 +108,18 @@ test("tls-server-name is the name that the server's certificate is checked for",
     message: expect.stringContaining("other.test"),
     retryable: false,
   });
+});
+
+test("an answer that is not JSON is not taken for success", async () => {
+  await expect(shownBy({ token: "login" })).rejects.toMatchObject({
+    message: expect.stringContaining("does not answer like a Kubernetes API server"),
+    retryable: false,
+  });
+});
+
+test("a client certificate that cannot be read is not tried again", async () => {
+  const user = { "client-certificate-data": data("none"), "client-key-data": data("none") };
+  await expect(shownBy(user)).rejects.toMatchObject({ retryable: false });
 });
 
 test("proxy-url leads through a proxy", async () => {

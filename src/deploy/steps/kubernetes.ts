@@ -2,12 +2,8 @@
 import { certificateBlocks } from "../../acme/pem.ts";
 import type { CertificateRequest, KubernetesSetting, SecretContent } from "../../certificate.ts";
 import { isRecord } from "../../json.ts";
-import {
-  type Cluster,
-  type KubeObject,
-  openCluster,
-  type Resource,
-} from "../../kubernetes/cluster.ts";
+import { type Cluster, openCluster } from "../../kubernetes/cluster.ts";
+import type { KubeObject, Resource } from "../../kubernetes/request.ts";
 import { Problem } from "../../problem.ts";
 import { withNewline } from "../../state/folder/versions.ts";
 import type { CertificateFiles, HeldCertificate } from "../../state/store.ts";
