@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
@@ -60,7 +60,12 @@ test("the configurations of cert-manager's documentation become a config that va
         "nginx.ingress.kubernetes.io/whitelist-source-range": "0.0.0.0/0",
       },
     },
-    "http-old-2": { use: "kubernetes", ingress: "shop", select: { names: ["shop.example.com"] } },
+    "http-old-2": {
+      use: "kubernetes",
+      ingress: "shop",
+      namespace: "web",
+      select: { names: ["shop.example.com"] },
+    },
     gateway: { use: "kubernetes", gateways: ["traefik/traefik", "other#http"] },
     "by-dns-1": {
       use: "cloudflare",
@@ -189,6 +194,7 @@ test("with --secrets references lead to mounted files", async () => {
   const words = `import cert-manager ${fixture} --dry-run --secrets /etc/keys --json`;
   const { config } = JSON.parse((await run(words, { env })).stdout) as Imported;
   expect(config).toContain("apiToken: file:/etc/keys/cloudflare-api-token/api-token");
+  expect(config).toContain("storage: /etc/keys/acme-dns/acmedns.json");
 });
 
 const key = () => {
@@ -210,6 +216,52 @@ test("takes over the account key of a Secret among the files", async () => {
   expect(accounts).toMatchObject([{ issuer: "http-ingress", outcome: "taken" }]);
   const listed = await run("account list", { env });
   expect(listed.stdout).toContain("acme-staging-v02");
+});
+
+test("references, solvers and steps name the cluster of --kubeconfig and --kube-context", async () => {
+  const { env } = await open();
+  const flags = "--kubeconfig /etc/kube --kube-context user@prod";
+  const words = `import cert-manager ${fixture} --dry-run --json ${flags}`;
+  const imported = JSON.parse((await run(words, { env })).stdout) as Imported;
+  const { solvers, certificates } = parse(imported.config) as Written;
+  expect(solvers["http-ingress"]).toMatchObject({ kubeconfig: "/etc/kube", context: "user@prod" });
+  expect(certificates["example-com"]).toMatchObject({
+    deploy: [{ kubernetes: { kubeconfig: "/etc/kube", contexts: ["user@prod"] } }],
+  });
+  expect(imported.config).toContain(
+    "cmd:kubectl --kubeconfig=/etc/kube --context=user@prod -n web get secret cf ",
+  );
+});
+
+test("a Gateway without a namespace is in that of the Issuer, and durations may be in seconds", async () => {
+  const { env, folder } = await open();
+  const issuer = issuerIn("web");
+  const gatewayHTTPRoute = { parentRefs: [{ name: "public" }] };
+  const spec = {
+    acme: {
+      ...issuer.spec.acme,
+      enableDurationFeature: true,
+      solvers: [{ http01: { gatewayHTTPRoute } }, null],
+    },
+  };
+  const certificate = {
+    kind: "Certificate",
+    metadata: { name: "shop", namespace: "web" },
+    spec: {
+      secretName: "shop-tls",
+      dnsNames: ["shop.example.com"],
+      duration: "86400s",
+      issuerRef: { name: "le" },
+      additionalOutputFormats: [null],
+    },
+  };
+  const items = [{ ...issuer, spec }, certificate];
+  await writeFile(join(folder, "all.json"), JSON.stringify({ kind: "List", items }));
+  const words = `import cert-manager ${join(folder, "all.json")} --dry-run --json`;
+  const { config } = JSON.parse((await run(words, { env })).stdout) as Imported;
+  const { solvers, certificates } = parse(config) as Written;
+  expect(solvers).toEqual({ le: { use: "kubernetes", gateways: ["web/public"] } });
+  expect(certificates["shop"]).toMatchObject({ duration: "24h" });
 });
 
 const issuerIn = (namespace: string) => ({
@@ -300,6 +352,18 @@ test("reads issuers, certificates and account keys from the cluster", async () =
   expect(code).toBe(0);
   expect(stdout).toContain("use: cloudflare");
   expect(stdout).toContain("The account of by-dns was taken over");
+});
+
+test("skips the folders in a folder, and names a file that cannot be read", async () => {
+  const { env, folder } = await open();
+  await mkdir(join(folder, "all", "old.yaml"), { recursive: true });
+  await writeFile(join(folder, "all", "le.json"), JSON.stringify(issuerIn("web")));
+  const words = "import cert-manager all --dry-run";
+  expect(await run(words, { env, cwd: folder })).toMatchObject({ code: 0 });
+  await symlink("nowhere", join(folder, "all", "gone.yaml"));
+  const refused = await run(words, { env, cwd: folder });
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain("gone.yaml: no such file or directory.");
 });
 
 test.each([

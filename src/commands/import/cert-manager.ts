@@ -53,7 +53,7 @@ export const command = defineCommand({
       context.args.length > 0
         ? await manifestsIn(context.args, context)
         : await manifestsOfCluster({ kubeconfig, context: kubeContext, namespace }, context);
-    const translation = await translate(manifests, secrets);
+    const translation = await translate(manifests, { secrets, kubeconfig, context: kubeContext });
     const { issuers, certificates } = translation;
     const left = [...manifests.left, ...translation.left];
     if (issuers.length === 0) throw nothing(manifests, left);

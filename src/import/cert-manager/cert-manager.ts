@@ -1,9 +1,10 @@
 /** cert-manager's objects become a config of acmectl. */
+import { quotedWord } from "../../options/words.ts";
 import type { Left } from "../found.ts";
 import { translateCertificate } from "./certificates.ts";
 import { otherKind, type TranslatedIssuer, translateIssuer } from "./issuers.ts";
 import { type Json, type Manifest, type Manifests, textIn } from "./manifests.ts";
-import type { Refer } from "./solvers.ts";
+import { defined, type Origin, type Refer } from "./solvers.ts";
 
 export interface Translation {
   /** YAML. */
@@ -13,17 +14,13 @@ export interface Translation {
   readonly left: readonly Left[];
 }
 
-/** `secrets`: a folder where Secrets are mounted, `<name>/<key>`; without it, kubectl is asked. */
-export async function translate(
-  { all }: Manifests,
-  secrets: string | undefined,
-): Promise<Translation> {
+export async function translate({ all }: Manifests, origin: Origin): Promise<Translation> {
   const left: Left[] = [];
-  const referTo = (namespace: string) => referenceIn(namespace, secrets);
+  const referTo = (namespace: string) => referenceIn(namespace, origin);
   const ofKinds = (...kinds: string[]) => all.filter(({ kind }) => kinds.includes(kind));
   const named = withNames(ofKinds("ClusterIssuer", "Issuer"));
   const issuers = named.flatMap(([name, manifest]) => {
-    const issuer = translateIssuer(manifest, name, referTo);
+    const issuer = translateIssuer(manifest, name, referTo, origin);
     const what = titleOf(manifest);
     if (issuer === undefined)
       left.push({ what, why: `it is not an ACME CA (${otherKind(manifest)})` });
@@ -37,7 +34,8 @@ export async function translate(
       left.push({ what, why: "its issuer was not imported" });
       return [];
     }
-    const { entry, notes } = translateCertificate(manifest, issuer, referTo(manifest.namespace));
+    const refer = referTo(manifest.namespace);
+    const { entry, notes } = translateCertificate(manifest, issuer, refer, origin);
     for (const why of notes) left.push({ what, why });
     return [[name, entry] as const];
   });
@@ -92,7 +90,9 @@ function issuerOf(
 const isName = /^[a-z\d][-.a-z\d]*$/u;
 const isKey = /^(?!\.\.?$)[-.\w]+$/u;
 
-function referenceIn(namespace: string, secrets: string | undefined): Refer {
+function referenceIn(namespace: string, { secrets, kubeconfig, context }: Origin): Refer {
+  const cluster = Object.entries(defined({ kubeconfig, context }));
+  const options = cluster.map(([name, value]) => quotedWord(`--${name}=${String(value)}`));
   return (secret) => {
     const name = textIn(secret, "name");
     const key = textIn(secret, "key") ?? "password";
@@ -100,6 +100,6 @@ function referenceIn(namespace: string, secrets: string | undefined): Refer {
     if (!isKey.test(key)) return undefined;
     if (secrets !== undefined) return `file:${secrets}/${name}/${key}`;
     const template = `{{index .data "${key}" | base64decode}}`;
-    return `cmd:kubectl -n ${namespace} get secret ${name} -o 'go-template=${template}'`;
+    return `cmd:${["kubectl", ...options].join(" ")} -n ${namespace} get secret ${name} -o 'go-template=${template}'`;
   };
 }

@@ -1,7 +1,8 @@
 /** Certificates, as entries of acmectl's config. */
+import { isRecord } from "../../json.ts";
 import { type Json, listIn, type Manifest, recordIn, textIn, textsIn } from "./manifests.ts";
 import type { TranslatedIssuer } from "./issuers.ts";
-import { defined, type Refer, someOf } from "./solvers.ts";
+import { defined, type Origin, type Refer, someOf } from "./solvers.ts";
 
 export interface TranslatedCertificate {
   readonly entry: Json;
@@ -12,11 +13,12 @@ export function translateCertificate(
   { spec, labels, namespace }: Manifest,
   issuer: TranslatedIssuer,
   refer: Refer,
+  origin: Origin,
 ): TranslatedCertificate {
   const common = textIn(spec, "commonName");
   const domains = [...listIn(spec, "dnsNames"), ...listIn(spec, "ipAddresses")];
   const key = keyOf(recordIn(spec, "privateKey"));
-  const secret = secretOf(spec, namespace, refer);
+  const secret = secretOf(spec, namespace, refer, origin);
   const duration = textIn(spec, "duration");
   const solvers = Object.keys(issuer.solvers);
   const entry = defined({
@@ -26,7 +28,7 @@ export function translateCertificate(
     solvers: solvers.length === 0 ? undefined : solvers,
     keyType: key.type,
     reuseKey: key.isReused || undefined,
-    duration: issuer.sendsDuration && duration !== undefined ? hoursOf(duration) : undefined,
+    duration: issuer.sendsDuration && duration !== undefined ? durationOf(duration) : undefined,
     deploy: [{ kubernetes: secret.step }],
   });
   const unsent =
@@ -60,10 +62,14 @@ function renewal(field: string): string {
 }
 
 /** Go's durations, `2160h0m0s`, as acmectl writes them. */
-function hoursOf(duration: string): string {
-  const [, hours = "0"] = /(\d+)h/u.exec(duration) ?? [];
-  const [, minutes = "0"] = /(\d+)m(?!s)/u.exec(duration) ?? [];
-  return Number(minutes) === 0 ? `${hours}h` : `${Number(hours) * 60 + Number(minutes)}m`;
+function durationOf(duration: string): string {
+  const parts = [...duration.matchAll(/([\d.]+)([hms])(?!s)/gu)];
+  const minutes = parts.reduce((sum, [, count, unit]) => sum + Number(count) * inMinutes(unit), 0);
+  return minutes % 60 === 0 ? `${minutes / 60}h` : `${Math.ceil(minutes)}m`;
+}
+
+function inMinutes(unit: string | undefined): number {
+  return unit === "h" ? 60 : unit === "m" ? 1 : 1 / 60;
 }
 
 const keySizes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -87,13 +93,13 @@ function keyOf(key: Json) {
 }
 
 /** The Secret that cert-manager would write. */
-function secretOf(spec: Json, namespace: string, refer: Refer) {
+function secretOf(spec: Json, namespace: string, refer: Refer, { kubeconfig, context }: Origin) {
   const template = recordIn(spec, "secretTemplate");
   const { pkcs12, jks } = recordIn(spec, "keystores");
   const formats = Array.isArray(spec["additionalOutputFormats"])
-    ? spec["additionalOutputFormats"]
+    ? spec["additionalOutputFormats"].filter(isRecord)
     : [];
-  const types = formats.map((one: Json) => String(one["type"]));
+  const types = formats.map(({ type }) => type);
   const store = recordIn({ pkcs12 }, "pkcs12");
   const wantsStore = store["create"] === true;
   const password = refer(recordIn(store, "passwordSecretRef"));
@@ -104,6 +110,8 @@ function secretOf(spec: Json, namespace: string, refer: Refer) {
   const step = defined({
     secret: textIn(spec, "secretName"),
     namespaces: [namespace],
+    contexts: context === undefined ? undefined : [context],
+    kubeconfig,
     keys: someOf(keys),
     password: wantsStore ? (password ?? "env:KEYSTORE_PASSWORD") : undefined,
     profile: wantsStore ? profileOf(store) : undefined,

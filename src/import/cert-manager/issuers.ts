@@ -1,6 +1,7 @@
 /** Issuers and ClusterIssuers, as entries of acmectl's config. */
-import { type Json, type Manifest, recordIn, textIn } from "./manifests.ts";
-import { defined, type Refer, translateSolver } from "./solvers.ts";
+import { isRecord } from "../../json.ts";
+import { type Json, listIn, type Manifest, recordIn, textIn } from "./manifests.ts";
+import { defined, type Origin, type Refer, type Translated, translateSolver } from "./solvers.ts";
 
 /** An issuer with its names in the config. */
 export interface TranslatedIssuer {
@@ -24,6 +25,7 @@ export function translateIssuer(
   manifest: Manifest,
   name: string,
   referTo: (namespace: string) => Refer,
+  origin: Origin,
 ): TranslatedIssuer | undefined {
   const { acme } = manifest.spec;
   const server = textIn(recordIn(manifest.spec, "acme"), "server");
@@ -43,8 +45,8 @@ export function translateIssuer(
     preferredChain: textIn(setting, "preferredChain"),
     profile: textIn(setting, "profile"),
   });
-  const all = Array.isArray(setting["solvers"]) ? setting["solvers"] : [];
-  const translated = all.map((one: Json) => translateSolver(one, refer));
+  const all = Array.isArray(setting["solvers"]) ? setting["solvers"].filter(isRecord) : [];
+  const translated = all.map((one) => placed(translateSolver(one, refer), manifest, origin));
   const named = translated.flatMap(({ entry }, index) =>
     entry === undefined ? [] : [[all.length === 1 ? name : `${name}-${index + 1}`, entry] as const],
   );
@@ -68,6 +70,28 @@ export function translateIssuer(
       keyName === undefined ? undefined : { name: keyName, key: textIn(key, "key") ?? "tls.key" },
     sendsDuration: setting["enableDurationFeature"] === true,
   };
+}
+
+/** With the cluster, and the namespace of the Issuer, where it looks for an Ingress or Gateway. */
+function placed(
+  { entry, notes }: Translated,
+  { kind, namespace }: Manifest,
+  { kubeconfig, context }: Origin,
+): Translated {
+  if (entry?.["use"] !== "kubernetes") return { entry, notes };
+  const cluster = defined({ kubeconfig, context });
+  const gateways = listIn(entry, "gateways");
+  const isRelative = entry["ingress"] !== undefined || gateways.some((one) => !one.includes("/"));
+  if (!isRelative) return { entry: { ...entry, ...cluster }, notes };
+  if (kind === "ClusterIssuer") {
+    const note = "cert-manager looks in the namespace of each Certificate: set `namespace`";
+    return { entry: { ...entry, ...cluster }, notes: [...notes, note] };
+  }
+  const own =
+    gateways.length === 0
+      ? { namespace }
+      : { gateways: gateways.map((one) => (one.includes("/") ? one : `${namespace}/${one}`)) };
+  return { entry: { ...entry, ...own, ...cluster }, notes };
 }
 
 export function secretsOf({ kind, namespace }: Manifest): string {

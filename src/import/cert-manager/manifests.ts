@@ -1,6 +1,6 @@
 /** Objects of cert-manager, from files or from the cluster itself. */
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Context } from "../../context.ts";
 import { systemReason } from "../../errors.ts";
@@ -55,20 +55,24 @@ async function textsOf(places: readonly string[], { cwd, stdin }: Context) {
       found.push({ source: "stdin", content: await text(stdin) });
       continue;
     }
-    const path = join(place.startsWith("/") ? "/" : cwd, place);
-    const files = await filesAt(path).catch((error: unknown) => {
-      const detail = `Cannot read ${place}: ${systemReason(error)}.`;
+    const fail = (path: string) => (error: unknown) => {
+      const detail = `Cannot read ${path}: ${systemReason(error)}.`;
       throw new Problem("usage", { detail, cause: error });
-    });
-    for (const file of files) found.push({ source: file, content: await readFile(file, "utf8") });
+    };
+    for (const file of await filesAt(resolve(cwd, place)).catch(fail(place)))
+      found.push({ source: file, content: await readFile(file, "utf8").catch(fail(file)) });
   }
   return found;
 }
 
 async function filesAt(path: string): Promise<readonly string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
-  const names = (await readdir(path)).filter((name) => /\.(ya?ml|json)$/u.test(name));
-  return names.toSorted().map((name) => join(path, name));
+  const entries = await readdir(path, { withFileTypes: true });
+  const files = entries.filter((one) => !one.isDirectory() && /\.(ya?ml|json)$/u.test(one.name));
+  return files
+    .map(({ name }) => name)
+    .toSorted()
+    .map((name) => join(path, name));
 }
 
 const api = "cert-manager.io/v1";
@@ -113,11 +117,16 @@ async function list(
       detail: `${cluster.name} has no cert-manager: it does not know ${kind}.${api.split("/")[0]}.`,
       hint: "Give the files of its objects, or another context with --kube-context.",
     });
-  if (status === 403)
-    return { all: [], left: [{ what: kind, why: "your user may not list them" }] };
+  if (status === 403) return { all: [], left: [{ what: kind, why: refusalOf(kind, namespace) }] };
   const items = Array.isArray(object["items"]) ? object["items"].filter(isRecord) : [];
   const all = items.map((item) => manifestOf({ kind: itemKind, ...item }));
   return { all, left: [] };
+}
+
+function refusalOf(kind: string, namespace: string | undefined): string {
+  return kind === "clusterissuers" || namespace !== undefined
+    ? "your user may not list them"
+    : "your user may not list them in all namespaces; give --namespace NAME";
 }
 
 function manifestsOf(value: unknown): readonly Manifest[] {

@@ -5,9 +5,17 @@ import { type Json, listIn, recordIn, textIn, textsIn } from "./manifests.ts";
 /** Writes a reference to a key of a Secret in the issuer's namespace. */
 export type Refer = (secret: Json, key?: string) => string | undefined;
 
+/** How acmectl will find the Secrets and the cluster; as kubectl does when absent. */
+export interface Origin {
+  /** A folder where Secrets are mounted, `<name>/<key>`; without it, kubectl is asked. */
+  readonly secrets?: string | undefined;
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+}
+
 export interface Translated {
   /** Absent where acmectl has no solver for it. */
-  readonly entry?: Json;
+  readonly entry?: Json | undefined;
   readonly notes: readonly string[];
 }
 
@@ -166,12 +174,19 @@ const providers: Readonly<Record<string, Provider>> = {
     },
     notes: [],
   }),
-  acmeDNS: (setting) => {
-    const { name, key } = recordIn(setting, "accountSecretRef");
-    const file = `/etc/acmectl/secrets/${String(name)}/${String(key)}`;
+  acmeDNS: (setting, refer) => {
+    const secret = recordIn(setting, "accountSecretRef");
+    const { name, key } = secret;
+    const reference = refer(secret);
+    const isMounted = reference?.startsWith("file:") === true;
+    const file = isMounted
+      ? reference.slice("file:".length)
+      : `/etc/acmectl/secrets/${String(name)}/${String(key)}`;
+    const storage = reference === undefined ? undefined : file;
+    const note = `put the accounts of the Secret ${String(name)} into ${file}`;
     return {
-      entry: { use: "acme-dns", server: textIn(setting, "host"), storage: file },
-      notes: [`put the accounts of the Secret ${String(name)} into ${file}`],
+      entry: { use: "acme-dns", server: textIn(setting, "host"), storage },
+      notes: isMounted || storage === undefined ? [] : [note],
     };
   },
 };
