@@ -188,12 +188,15 @@ describe("the objects", () => {
     expect(await isLive()).toBe(false);
     const say = (status: string) => {
       const condition = { type: "Accepted", status, reason: "NotAllowed", message: "not yours" };
-      fake.plant(path, { status: { parents: [{ conditions: [condition] }] } });
+      const parentRef = { name: "public" };
+      fake.plant(path, { status: { parents: [{ parentRef, conditions: [condition] }] } });
     };
     say("True");
     expect(await isLive()).toBe(true);
     say("False");
-    await expect(isLive()).rejects.toThrow("did not accept the HTTPRoute of test: not yours");
+    await expect(isLive()).rejects.toThrow(
+      "The Gateway public of test did not accept the HTTPRoute: not yours",
+    );
   });
 });
 

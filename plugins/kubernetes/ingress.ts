@@ -1,6 +1,6 @@
 /** One path among the rules of an Ingress. */
 import type { Http01Challenge } from "acmectl/plugin";
-import { isRecord, type KubeObject } from "acmectl/plugin/http";
+import { isRecord, type KubeObject, listOf } from "acmectl/plugin/http";
 
 type Rule = KubeObject;
 
@@ -46,8 +46,7 @@ function pathsOf({ http }: Rule): readonly KubeObject[] {
 }
 
 function listIn(object: KubeObject, key: string): readonly KubeObject[] {
-  const list = object[key];
-  return Array.isArray(list) ? list.filter(isRecord) : [];
+  return listOf(object, key).filter(isRecord);
 }
 
 function isOurs({ path, backend }: KubeObject, challenge: Http01Challenge, service: string) {

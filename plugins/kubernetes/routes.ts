@@ -3,10 +3,13 @@ import { createHash } from "node:crypto";
 import { type Http01Challenge, Problem, type Target } from "acmectl/plugin";
 import {
   type Cluster,
+  fieldOf,
   inTurns,
   isRecord,
   type KubeObject,
+  listOf,
   type Resource,
+  textOf,
 } from "acmectl/plugin/http";
 import type { Backend } from "./backend.ts";
 import { withPath, withoutPath } from "./ingress.ts";
@@ -202,18 +205,20 @@ async function isAccepted(made: Made, cluster: Cluster, signal: AbortSignal): Pr
   if (!made.kinds.includes("httproutes")) return true;
   const resource = resourceOf("httproutes", made.namespace, made.name);
   const { object } = await cluster.ask({ ...resource, verb: "get" }, signal);
-  const parents = isRecord(object["status"]) ? object["status"]["parents"] : [];
-  const conditions = (Array.isArray(parents) ? parents : []).flatMap((one: unknown) => {
-    const all = isRecord(one) ? one["conditions"] : [];
-    return Array.isArray(all) ? all.filter(isRecord) : [];
+  const conditions = listOf(object["status"], "parents").flatMap((parent) => {
+    const gateway = textOf(fieldOf(parent, "parentRef"), "name");
+    const all = listOf(parent, "conditions").filter(isRecord);
+    return all.map(({ type, status, reason, message }) => {
+      return { gateway, type, status, why: `${String(message)} (${String(reason)})` };
+    });
   });
   const accepted = conditions.filter(({ type }) => type === "Accepted");
   if (accepted.some(({ status }) => status === "True")) return true;
   const refused = accepted.find(({ status }) => status === "False");
   if (refused === undefined) return false;
-  const { reason, message } = refused;
+  const { gateway = "", why } = refused;
   throw new Problem("config", {
-    detail: `The Gateway did not accept the HTTPRoute of ${cluster.name}: ${String(message)} (${String(reason)}).`,
+    detail: `The Gateway ${gateway} of ${cluster.name} did not accept the HTTPRoute: ${why}.`,
     hint: "Check `gateways` of the solver, and that the listener allows routes of this namespace and host.",
   });
 }

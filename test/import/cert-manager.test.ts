@@ -369,8 +369,10 @@ test("skips the folders in a folder, and names a file that cannot be read", asyn
 test.each([
   ["no-such-file.yaml", "Cannot read no-such-file.yaml: no such file or directory."],
   ["-", "has no Issuer or ClusterIssuer of an ACME CA."],
+  ["alias.yaml", "alias.yaml: Unresolved alias"],
 ])("refuses %s", async (place, words) => {
   const { env, folder } = await open();
+  await writeFile(join(folder, "alias.yaml"), "a: *b\n");
   const ran = await run(`import cert-manager ${place}`, { env, cwd: folder, stdin: "a: 1\n" });
   expect(ran.code).toBe(2);
   expect(ran.stderr).toContain(words);

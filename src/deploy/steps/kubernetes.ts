@@ -152,7 +152,7 @@ async function contentOf(
   return makeKeyStore({ path: place, profile }, store, opened, tools);
 }
 
-/** What cannot be applied is said beforehand, for the server's own words are about fields. */
+/** Checks beforehand what the server refuses only with the name of a field. */
 async function apply(
   { name, object }: Secret,
   { cluster, namespace, setting, signal }: Call,

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Context } from "../../context.ts";
-import { systemReason } from "../../errors.ts";
+import { messageOf, systemReason } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
 import { type Cluster, openCluster } from "../../kubernetes/open.ts";
 import { Problem } from "../../problem.ts";
@@ -39,10 +39,15 @@ export async function manifestsIn(places: readonly string[], context: Context): 
   const { parseAllDocuments } = await import("yaml");
   for (const { source, content } of await textsOf(places, context)) {
     for (const document of parseAllDocuments(content)) {
-      const [error] = document.errors;
-      const [why = ""] = error?.message.split("\n") ?? [];
-      if (error !== undefined) left.push({ what: source, why: why.replace(/:$/u, "") });
-      else all.push(...manifestsOf(document.toJS()));
+      try {
+        const [error] = document.errors;
+        if (error !== undefined) throw error;
+        // Throws for an alias without its anchor, and for too many of them.
+        all.push(...manifestsOf(document.toJS()));
+      } catch (error) {
+        const [why = ""] = messageOf(error).split("\n");
+        left.push({ what: source, why: why.replace(/:$/u, "") });
+      }
     }
   }
   return { from: places.join(", "), all, left, secret: async () => undefined };
