@@ -16,10 +16,7 @@ interface Right {
   readonly name?: string | undefined;
 }
 
-const own = ["get", "create", "delete"];
-
 function rightsFor({ ingress, gateways = [], endpoints = [] }: RouteOptions): readonly Right[] {
-  const right = (group: string, resource: string) => ({ group, resource, verbs: own });
   const networking = "networking.k8s.io";
   const route =
     gateways.length > 0
@@ -29,6 +26,10 @@ function rightsFor({ ingress, gateways = [], endpoints = [] }: RouteOptions): re
         : { ...right(networking, "ingresses"), verbs: ["get", "patch"], name: ingress };
   const slices = endpoints.length > 0 ? [right("discovery.k8s.io", "endpointslices")] : [];
   return [right("", "services"), ...slices, route];
+}
+
+function right(group: string, resource: string): Right {
+  return { group, resource, verbs: ["get", "create", "delete"] };
 }
 
 /** Rejects with a `config` Problem that names what is missing. */

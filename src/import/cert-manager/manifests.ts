@@ -60,14 +60,17 @@ async function textsOf(places: readonly string[], { cwd, stdin }: Context) {
       found.push({ source: "stdin", content: await text(stdin) });
       continue;
     }
-    const fail = (path: string) => (error: unknown) => {
-      const detail = `Cannot read ${path}: ${systemReason(error)}.`;
-      throw new Problem("usage", { detail, cause: error });
-    };
-    for (const file of await filesAt(resolve(cwd, place)).catch(fail(place)))
-      found.push({ source: file, content: await readFile(file, "utf8").catch(fail(file)) });
+    for (const file of await filesAt(resolve(cwd, place)).catch(unreadable(place)))
+      found.push({ source: file, content: await readFile(file, "utf8").catch(unreadable(file)) });
   }
   return found;
+}
+
+function unreadable(path: string) {
+  return (error: unknown): never => {
+    const detail = `Cannot read ${path}: ${systemReason(error)}.`;
+    throw new Problem("usage", { detail, cause: error });
+  };
 }
 
 async function filesAt(path: string): Promise<readonly string[]> {
