@@ -1,6 +1,7 @@
 /** Questions at a terminal. */
 import { stderr } from "node:process";
 import { cancel, confirm, intro, log, note, outro, select, text } from "@clack/prompts";
+import { printable } from "../acme/text.ts";
 import type { Context } from "../context.ts";
 import { Problem } from "../problem.ts";
 
@@ -35,13 +36,13 @@ export interface Conversation {
   begin(title: string): void;
   /** Rejects with a Problem when the person leaves. */
   ask(question: Question): Promise<string | boolean>;
-  /** Something to read; `title` above it makes it a box. */
-  show(text: string, title?: string): void;
+  /** Something to read, in a box below its title. */
+  show(text: string, title: string): void;
   warn(text: string): void;
   end(text: string): void;
 }
 
-export function openConversation({ stdin, signal, env }: Context): Conversation {
+export function openConversation({ stdin, signal, env, redact }: Context): Conversation {
   // Nothing is drawn twice where the terminal cannot move its cursor, or a screen reader reads along.
   const isStatic = env["TERM"] === "dumb";
   const accessible = isStatic ? { accessible: true } : {};
@@ -61,9 +62,8 @@ export function openConversation({ stdin, signal, env }: Context): Conversation 
         exitCode: 130,
       });
     },
-    show: (text, title) =>
-      title === undefined ? log.message(text, output) : note(text, title, output),
-    warn: (text) => log.warn(text, output),
+    show: (text, title) => note(redact(text), title, output),
+    warn: (text) => log.warn(printable(redact(text)), output),
     end: (text) => outro(text, output),
   };
 }

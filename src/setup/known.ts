@@ -18,8 +18,15 @@ export interface Known {
 
 /** The names of the certificate as identifiers; empty before they are known. */
 export function namesOf({ answers, given }: Pick<Known, "answers" | "given">): readonly string[] {
-  const names = given.domains ?? answers.domains?.split(",") ?? [];
-  return names.length === 0 ? [] : parseIdentifiers(names).map(({ value }) => value);
+  const { domains = answers.domains } = given;
+  return domains === undefined ? [] : namesIn(domains);
+}
+
+/** A Problem says what is wrong with them. */
+export function namesIn(given: string | readonly string[]): readonly string[] {
+  const names = typeof given === "string" ? given.split(",") : given;
+  const written = names.filter((name) => name.trim() !== "");
+  return parseIdentifiers(written).map(({ value }) => value);
 }
 
 /** The CA as `--server` takes it; undefined before it is known. */

@@ -43,11 +43,15 @@ function waysTo(names: readonly string[], findings: Findings): readonly Choice[]
   if (names.some(isWildcard)) return dns.length > 0 ? dns : allDns();
   const roots = rootsOf(names, servers);
   const folders = [...new Set(roots?.values())].join(", ");
-  const sites = { value: "sites", label: "By the web server that runs here", hint: folders };
+  const sites = {
+    value: "sites",
+    label: "By the web server that runs here",
+    hint: `in ${folders}`,
+  };
   const standalone = {
     value: "standalone",
     label: "By acmectl itself, on port 80",
-    hint: portWords[port80],
+    hint: `the port is ${portWords[port80]}`,
   };
   const webroot = { value: "webroot", label: "By a web server, in a folder that you name" };
   const alpn = { value: "tls-alpn", label: "By acmectl itself, on port 443" };

@@ -1,5 +1,4 @@
 /** Which question comes next: data in, data out. */
-import { parseIdentifiers } from "../acme/identifiers.ts";
 import {
   embeddedCa,
   isForTesting,
@@ -13,7 +12,7 @@ import { isReference } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Answers, Key } from "./answers.ts";
 import type { Question } from "./conversation.ts";
-import { type Known, serverOf } from "./known.ts";
+import { type Known, namesIn, serverOf } from "./known.ts";
 import { folderQuestion, placementQuestion, reloadQuestion } from "./placement.ts";
 import { credentialOf, proofQuestion } from "./proof.ts";
 
@@ -70,7 +69,7 @@ function askDomains({ given, findings, earlier }: Known): Question | undefined {
       names.length === 0 ? undefined : `Names in the servers' configuration: ${names.join(", ")}`,
     initial: earlier.domains,
     placeholder: names[0] ?? "example.com, www.example.com",
-    check: (text) => complaint(() => parseIdentifiers(text.split(","))),
+    check: (text) => complaint(() => namesIn(text)),
   };
 }
 
@@ -91,11 +90,11 @@ function askServer({ given, earlier }: Known): Question | undefined {
 }
 
 function hintOn({ name, url, demands }: Preset): string {
-  if (isForTesting(url)) return "for tests: browsers do not trust its certificates";
-  const { host } = new URL(url);
+  const isTest = isForTesting(url);
+  const what = isTest ? "for tests: browsers do not trust its certificates" : new URL(url).host;
   // ZeroSSL gives a binding to any email address.
   const isOpen = demands?.binding === undefined || name === "zerossl";
-  return isOpen ? host : `${host}; requires an account on its website`;
+  return isOpen ? what : `${what}; requires an account on its website`;
 }
 
 function askDirectory({ answers, earlier }: Known): Question | undefined {

@@ -86,7 +86,8 @@ describe("the questions", () => {
     const names = nextQuestion(knowing({}))?.question;
     if (names?.kind !== "text") throw new Error("a text was expected");
     expect(names.check("shop.example.com, exa mple")).toContain("exa mple");
-    expect(names.check("shop.example.com, *.example.com")).toBeUndefined();
+    expect(names.check("shop.example.com, *.example.com,")).toBeUndefined();
+    expect(names.check(" ")).toBe("No name was given.");
   });
 
   test("of kept answers, count those that the command line leaves open and that are still possible", () => {
