@@ -167,7 +167,8 @@ function present(
     document: { outcome: "done", name, commands, config },
     view: [
       line("The same without questions:", "strong"),
-      verbatim(`${commands.map((one) => `  ${one}`).join("\n")}\n`),
+      // As lines, they get the --state and --config that were typed.
+      ...commands.map((one) => line(`  ${one}`)),
       line(`Or in ${context.configPath}, followed by \`acmectl apply\`:`, "strong"),
       verbatim(config),
     ],

@@ -73,7 +73,7 @@ test("setup rehearses, issues, installs the schedule, and shows the commands tha
   await using issuing = await startIssuing({ termsOfService: terms });
   const { given, context, kept } = world(issuing);
   const { done, acts } = recorded();
-  const { document } = await setUp(given, context, acts, person().conversation);
+  const { document, view } = await setUp(given, context, acts, person().conversation);
   expect(done.filter((what) => !what.startsWith("deploy"))).toEqual([
     "rehearse shop.example.test",
     "issue shop.example.test",
@@ -83,6 +83,7 @@ test("setup rehearses, issues, installs the schedule, and shows the commands tha
     expect.stringContaining(`-d shop.example.test --server ${given.server}`),
     "acmectl schedule install",
   ]);
+  expect(view).toContainEqual(line("  acmectl schedule install"));
   expect(existsSync(kept)).toBe(false);
 });
 
