@@ -187,12 +187,16 @@ function hostFault(name: string, values: Values): string | undefined {
 function secretFault(name: string, values: Values): string | undefined {
   const { secret, namespaces, keys, password, restart } = values;
   const odd = [secret, ...listed(namespaces)].find(
-    (one) => !/^[a-z\d][a-z\d.-]*$/u.test(String(one)),
+    (one) => !/^[a-z\d]([a-z\d.-]*[a-z\d])?$/u.test(String(one)),
   );
   if (odd !== undefined)
     return `${name}: ${JSON.stringify(odd)} is not a name for Kubernetes: use lower-case letters, digits, - and dots.`;
   const contents: readonly string[] = secretContents;
   for (const [key, content] of Object.entries(isRecord(keys) ? keys : {})) {
+    if (!/^[-.\w]+$/u.test(key))
+      return `${name}.keys: ${JSON.stringify(key)} is not a key of a Secret: use letters, digits, -, _ and dots.`;
+    if (key === "tls.crt" || key === "tls.key")
+      return `${name}.keys.${key} is always written; give other keys only.`;
     if (!contents.includes(String(content)))
       return `${name}.keys.${key} is ${JSON.stringify(content)}; it takes one of ${contents.join(", ")}.`;
     if (content === "pkcs12" && password === undefined)

@@ -187,14 +187,14 @@ function excerpt({ text, lines }: Pick<YamlFile, "text" | "lines">, offset: numb
   return `${number}${withoutSecrets(content, all.findLast(isOutside) ?? "")}\n${" ".repeat(number.length + col - 1)}^`;
 }
 
-/** A line that is quoted in a message may contain a secret. `secret` of a step `kubernetes` is the name of a Secret. */
+/** A line that is quoted in a message may contain a secret. `secret` and `keys` of a step `kubernetes` are only names. */
 function withoutSecrets(line: string, outside: string): string {
   const step = /\bkubernetes["']?\s*:\s*$/u.test(outside) ? "kubernetes: {" : "";
   return (step + line).replace(secretValue, "$1***").slice(step.length);
 }
 
 const secretValue =
-  /((?:\wsecret|secret\w|\bsecret(?<!\bkubernetes["']?\s*:\s*\{[^}]*)|token|password|hmac|key(?!types?\b)|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu;
+  /((?:secret|token|password|hmac|key(?!types?\b)|credential)\w*(?<!\bkubernetes["']?\s*:\s*\{[^}]*\b(?:secret|keys))["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu;
 
 /** Where the key of a value begins; of the nearest thing above it where the file does not have it. */
 function offsetOf(document: Document, keys: Keys): number {

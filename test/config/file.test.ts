@@ -329,6 +329,21 @@ certificates:
       'defaults.deploy.0.kubernetes: "../web" is not a name for Kubernetes: use lower-case letters, digits, - and dots.',
     ],
     [
+      "a Secret whose name ends with a hyphen",
+      "defaults: { deploy: [{ kubernetes: { secret: web- } }] }\n",
+      'defaults.deploy.0.kubernetes: "web-" is not a name for Kubernetes',
+    ],
+    [
+      "a key of a Secret that is a path",
+      "defaults: { deploy: [{ kubernetes: { secret: web, keys: { a/b: cert } } }] }\n",
+      'defaults.deploy.0.kubernetes.keys: "a/b" is not a key of a Secret',
+    ],
+    [
+      "another content of tls.crt",
+      "defaults: { deploy: [{ kubernetes: { secret: web, keys: { tls.crt: key } } }] }\n",
+      "defaults.deploy.0.kubernetes.keys.tls.crt is always written; give other keys only.",
+    ],
+    [
       "a key of a Secret that holds something unknown",
       "defaults: { deploy: [{ kubernetes: { secret: web, keys: { a.jks: jks } } }] }\n",
       'defaults.deploy.0.kubernetes.keys.a.jks is "jks"; it takes one of cert, chain,',
@@ -461,6 +476,8 @@ certificates:
     ["- kubernetes: { secret: web, no: [a] }", "{ secret: web, no: [a] }"],
     ["- kubernetes: { password: hunter2, secret: web }", "{ password: ***"],
     ["- kubernetes: { secret: web, password: hunter2 }", "{ secret: web, password: ***"],
+    ["- kubernetes: { secret: web, keys: { a/b: cert } }", "web, keys: { a/b: cert } }"],
+    ["- kubernetes: { secret: web, secretKey: hunter2 }", "{ secret: web, secretKey: ***"],
     ["- kubernetes:\n          secret: [web]]", "secret: [web]]"],
     ["- other:\n          secret: [web]]", "secret: ***"],
     ["- { secret: web, kubernetes: { secret: web } }", "{ secret: ***"],

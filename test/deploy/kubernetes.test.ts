@@ -130,7 +130,7 @@ test("restarts a deployment by the annotation of kubectl", async () => {
   });
 });
 
-test("says how a workload is written that it cannot restart", async () => {
+test("shows how to write a workload that it cannot restart", async () => {
   const { world } = await withCluster({ restart: ["web"] });
   expect(await world.deploy()).toMatchObject({
     message: expect.stringContaining("Cannot restart web."),

@@ -368,7 +368,7 @@ test("skips the folders in a folder, and names a file that cannot be read", asyn
 
 test.each([
   ["no-such-file.yaml", "Cannot read no-such-file.yaml: no such file or directory."],
-  ["-", "has no Issuer or ClusterIssuer of an ACME CA."],
+  ["-", "No Issuer or ClusterIssuer of an ACME CA was found in stdin."],
   ["alias.yaml", "alias.yaml: Unresolved alias"],
 ])("refuses %s", async (place, words) => {
   const { env, folder } = await open();

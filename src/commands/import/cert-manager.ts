@@ -86,7 +86,7 @@ export const command = defineCommand({
 function nothing({ from }: Manifests, left: readonly Left[]): Problem {
   const reasons = left.map(({ what, why }) => ` ${what}: ${why}.`).join("");
   return new Problem("usage", {
-    detail: `${from} has no Issuer or ClusterIssuer of an ACME CA.${reasons}`,
+    detail: `No Issuer or ClusterIssuer of an ACME CA was found in ${from}.${reasons}`,
     hint: "Give the files of cert-manager's Issuers with those of its Certificates.",
   });
 }

@@ -50,7 +50,8 @@ export async function manifestsIn(places: readonly string[], context: Context): 
       }
     }
   }
-  return { from: places.join(", "), all, left, secret: async () => undefined };
+  const from = places.map((place) => (place === "-" ? "stdin" : place)).join(", ");
+  return { from, all, left, secret: async () => undefined };
 }
 
 async function textsOf(places: readonly string[], { cwd, stdin }: Context) {
