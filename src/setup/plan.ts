@@ -1,7 +1,7 @@
 /** From the answers to what is done: command lines, an entry of the config, lines for the server. */
 import { stringify } from "yaml";
-import { presetOf, resolveServer } from "../acme/presets.ts";
-import { certificateOptions, issuerOptions } from "../config/config.ts";
+import { presetOf, resolveServer, stagingOf } from "../acme/presets.ts";
+import { certificateOptions, dnsOptions, issuerOptions } from "../config/config.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { formatDuration } from "../options/duration.ts";
 import { quotedWord } from "../options/words.ts";
@@ -111,22 +111,26 @@ function settingOf({ answers: { proof = "", credential } }: Known): Plan["settin
 }
 
 function configOf(name: string, flags: GivenFlags, typed: SolverFlags, known: Known): string {
-  const url = resolveServer(flags.server ?? "letsencrypt");
-  const issuer = presetOf(url)?.name ?? (flags.server === "local" ? "local" : "ca");
-  const solvers = solversOf(flags, typed, known);
   const { fullchainFile: fullchain, keyFile: key, certFile: cert, chainFile: chain } = flags;
-  const files = defined({ fullchain, key, cert, chain });
-  const commands = (flags.deployHook ?? []).map((run) => ({ run, shell: true }));
-  const deploy = [...(flags.reload ?? []).map((reload) => ({ reload })), ...commands];
+  const { danePorts, daneSolver } = flags;
+  const server = configuredServer(flags);
+  const issuer = presetOf(resolveServer(server))?.name ?? (server === "local" ? "local" : "ca");
+  const solvers = solversOf(flags, typed, known);
+  const reloads = flags.reload?.map((reload) => ({ reload })) ?? [];
   const certificate = {
     ...picked(flags, certificateOptions),
     solver: undefined,
     issuer,
     solvers: Object.keys(solvers),
-    ...(Object.keys(files).length === 0 ? {} : { files }),
-    ...(deploy.length === 0 ? {} : { deploy }),
+    files: filled({ fullchain, key, cert, chain }),
+    dns: filled(dnsOf(flags)),
+    dane: danePorts && defined({ ports: danePorts, solver: daneSolver }),
+    pre: shell(flags.preHook),
+    deploy: filled([...reloads, ...(shell(flags.deployHook) ?? [])]),
+    post: shell(flags.postHook),
+    failure: shell(flags.failureHook),
   };
-  const account = { ...picked(flags, issuerOptions), server: flags.server };
+  const account = { ...picked(flags, issuerOptions), server };
   const entries = {
     issuers: { [issuer]: defined(account) },
     solvers,
@@ -134,6 +138,27 @@ function configOf(name: string, flags: GivenFlags, typed: SolverFlags, known: Kn
   };
   return stringify(entries, { lineWidth: 0 });
 }
+
+/** The config has no `staging`: it names the CA that was meant. */
+function configuredServer({ server = "letsencrypt", staging }: GivenFlags): string {
+  const directory = staging === true ? stagingOf(resolveServer(server)) : undefined;
+  return directory === undefined ? server : (presetOf(directory)?.name ?? server);
+}
+
+/** `--dns-timeout` is `timeout` in the config. */
+function dnsOf(flags: GivenFlags): Readonly<Record<string, unknown>> {
+  const { dnsPort: authoritativePort, dnsResolvers: resolvers, dnsTimeout: timeout } = flags;
+  const { dnsCname: cname, dnsAuthoritative: authoritative, dnsRecursive: recursive } = flags;
+  const { dnsInterval: interval, dnsSettle: settle, dnsWait: wait } = flags;
+  const times = { timeout, interval, settle, wait };
+  return picked(
+    { cname, resolvers, authoritative, authoritativePort, recursive, ...times },
+    dnsOptions,
+  );
+}
+
+const shell = (commands: readonly string[] | undefined) =>
+  commands?.map((run) => ({ run, shell: true }));
 
 function solversOf(flags: GivenFlags, typed: SolverFlags, { answers, given }: Known) {
   const { solver = [], standalone, tlsAlpn, webroot, dns } = flags;
@@ -144,13 +169,13 @@ function solversOf(flags: GivenFlags, typed: SolverFlags, { answers, given }: Kn
   const folder = webroot === undefined ? {} : { directory: webroot };
   const settings = uses.map((text) => {
     const use = text.replace(/^[^./=]+(\.[^=]+)?=/u, "");
-    return [use, { use, ...typed[use], ...folder, ...credential }];
+    return [use, { use, challenge: flags.challenge, ...typed[use], ...folder, ...credential }];
   });
   return Object.fromEntries(settings);
 }
 
 /** The flags that the config knows by the same name, as it writes them. */
-function picked(flags: GivenFlags, options: OptionDeclarations): Readonly<Record<string, unknown>> {
+function picked(flags: object, options: OptionDeclarations): Readonly<Record<string, unknown>> {
   const known = Object.entries(flags).filter(([option]) => Object.hasOwn(options, option));
   const written = known.map(([option, value]) => {
     const isDuration = options[option]?.type === "duration" && typeof value === "number";
@@ -161,4 +186,9 @@ function picked(flags: GivenFlags, options: OptionDeclarations): Readonly<Record
 
 function defined(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/** Undefined for what has nothing in it. */
+function filled<T extends object>(value: T): T | undefined {
+  return Object.values(value).every((one) => one === undefined) ? undefined : value;
 }

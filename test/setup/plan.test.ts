@@ -269,12 +269,30 @@ describe("the plan", () => {
     expect(parse(config)).toMatchObject({ solvers: { cloudflare } });
   });
 
+  test("has the staging environment in the config too", () => {
+    const given = { staging: true, dns: "route53" };
+    const { commands, config } = planOf(knowing(account, {}, { given }), {});
+    expect(commands[0]).toContain("--staging");
+    expect(parse(config)).toEqual({
+      issuers: { "letsencrypt-staging": { server: "letsencrypt-staging", agreeTos: true } },
+      solvers: { route53: { use: "route53" } },
+      certificates: {
+        "shop.example.com": {
+          domains: ["shop.example.com"],
+          issuer: "letsencrypt-staging",
+          solvers: ["route53"],
+        },
+      },
+    });
+  });
+
   test("keeps options of the command line, in a form that a shell reads", () => {
     const given = {
       csr: undefined,
       mustStaple: true,
       duration: 3_600_000,
       dnsTimeout: 90_000,
+      danePorts: ["25"],
       selfCheck: false,
       labels: { team: "shop & co" },
       preHook: ["echo a,b"],
@@ -283,13 +301,20 @@ describe("the plan", () => {
     const known = knowing({ ...account, proof: "standalone" }, {}, { given });
     const { commands, config } = planOf(known, { standalone: { port: "8080" } });
     expect(commands[0]).toBe(
-      "acmectl issue -d shop.example.com --must-staple --labels 'team=shop & co' --duration 1h --server https://ca.example/dir --agree-tos --standalone --no-self-check --dns-timeout 1m30s --pre-hook 'echo a,b' --standalone-port 8080",
+      "acmectl issue -d shop.example.com --must-staple --labels 'team=shop & co' --duration 1h --server https://ca.example/dir --agree-tos --standalone --no-self-check --dns-timeout 1m30s --pre-hook 'echo a,b' --dane-ports 25 --standalone-port 8080",
     );
     expect(parse(config)).toMatchObject({
       issuers: { ca: { server: "https://ca.example/dir", agreeTos: true } },
       solvers: { standalone: { use: "standalone", port: "8080" } },
       certificates: {
-        "shop.example.com": { mustStaple: true, duration: "1h", labels: { team: "shop & co" } },
+        "shop.example.com": {
+          mustStaple: true,
+          duration: "1h",
+          labels: { team: "shop & co" },
+          dns: { timeout: "1m30s" },
+          dane: { ports: ["25"] },
+          pre: [{ run: "echo a,b", shell: true }],
+        },
       },
     });
   });
