@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdtempSync,
@@ -30,6 +31,8 @@ export interface Sabotaged {
 /** The tests pass without a sabotage: they are part of the check. */
 export async function* trySabotages(sabotages: readonly Sabotage[]): AsyncIterable<Sabotaged> {
   const copy = mkdtempSync(join(tmpdir(), "acmectl-sabotage-"));
+  // PostgreSQL's programs run as another user and load their libraries from the linked cache.
+  chmodSync(copy, 0o755);
   try {
     for (const name of copied) cpSync(join(root, name), join(copy, name), { recursive: true });
     for (const name of ["node_modules", "dist", ".cache"])

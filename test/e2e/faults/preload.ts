@@ -89,9 +89,15 @@ function changing<Given extends unknown[], Answer>(
     if (isRefused && !isDone) throw refusal(operation);
     const answer = await Reflect.apply(real, this, given);
     if (trace !== null) appendFileSync(trace, `${JSON.stringify({ ...operation, path })}\n`);
-    if (isRefused) throw refusal(operation);
-    return answer;
+    if (!isRefused) return answer;
+    // What the program cannot know of is not left open, or Node.js would warn of it.
+    if (isHandle(answer)) await answer.close();
+    throw refusal(operation);
   };
+}
+
+function isHandle(answer: unknown): answer is FileHandle {
+  return paths.has(answer as FileHandle);
 }
 
 /** Room is not needed to remove a file, and a file system that is read-only has nothing to sync. */
