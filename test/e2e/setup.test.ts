@@ -17,6 +17,9 @@ const isAvailable = available("nginx") && available("pebble") && available("shel
 /** As root it would install units for the real systemd. */
 const isSafe = !(existsSync("/run/systemd/system") && process.getuid?.() === 0);
 
+/** A schedule is refused if it would start what is in one. */
+const isTemporary = /^\/(var\/)?tmp\//.test(import.meta.filename);
+
 test.skipIf(!isAvailable || !isSafe)(
   "setup leads from an nginx with two sites to a certificate that it serves and a schedule, and its command line repeats it",
   async () => {
@@ -75,7 +78,8 @@ test.skipIf(!isAvailable || !isSafe)(
       await expect
         .poll(() => servedAt(tlsPort), { timeout: 10_000 })
         .toBe("DNS:shop.example.test, DNS:blog.example.test");
-      expect(await readFile(at("home/crontab"), "utf8")).toContain("acmectl");
+      if (isTemporary) expect(await terminal.transcript()).toContain("is in the temporary folder");
+      else expect(await readFile(at("home/crontab"), "utf8")).toContain("acmectl");
       expect(existsSync(at("state/setup.json"))).toBe(false);
 
       const transcript = await terminal.transcript();

@@ -1,17 +1,9 @@
 import type { Dirent } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { isAbandoned, lookAt, sweptFile } from "./locks/lock-file.ts";
-import {
-  discard,
-  entriesOf,
-  ifPresent,
-  readText,
-  removedPrefix,
-  temporaryMark,
-  writeDurably,
-} from "./files.ts";
+import { discard, entriesOf, ifPresent, readText, removedPrefix, temporaryMark } from "./files.ts";
 
 /**
  * Temporary files and folders of killed runs. All writes are done under a lock, so without any lock they have no owner; but
@@ -36,8 +28,11 @@ export async function removeNewLeftovers(root: string, clock: Clock): Promise<vo
   if (since >= 0 && since < day) return;
   const { old, isWhole } = await lookThrough(root, clock);
   for (const path of old) await discard(path);
-  // Of several runs at once, one writes it; without it, the next run looks again.
-  if (isWhole) await writeDurably(swept, `${clock.now().toISOString()}\n`).catch(() => undefined);
+  // Without it, or with half of it, the next run looks again.
+  if (isWhole)
+    await writeFile(swept, `${clock.now().toISOString()}\n`, { mode: 0o600 }).catch(
+      () => undefined,
+    );
 }
 
 const day = 24 * 3_600_000;

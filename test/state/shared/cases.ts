@@ -43,6 +43,9 @@ const heldOf = async (store: Store) => (await store.certificates.read("shop"))?.
 export const commit = async (store: Store, lock: Lock, serial = "01") =>
   store.certificates.commit("shop", await newVersion(serial), lock);
 
+/** Milliseconds, so that no two entries of a ledger are the same. */
+const laterBy = (milliseconds: number) => new Date(Date.now() + milliseconds).toISOString();
+
 export const pendingOf = (requestHash: string) => ({
   name: "shop",
   directory,
@@ -156,7 +159,7 @@ export function connectionCases(newState: NewState, messages: number): void {
       journal: () => store.journal.write(pendingOf(`${serial}`)),
       ledger: async () =>
         void (await store.ledger.update("d", ({ entries, pauses }) => ({
-          entries: [...entries, { at: `${++serial}`, event: "order", names: [] }],
+          entries: [...entries, { at: laterBy(++serial), event: "order", names: [] }],
           pauses,
         }))),
       hook: () => store.pendingHooks.add("run", { run: `${++serial}` }),
