@@ -197,7 +197,7 @@ async function pairOf(store: Store, root: string): Promise<string> {
 
 async function expectTidy(root: string): Promise<void> {
   const expected =
-    /^(\.swept|locks|certificates(\/shop(\/(certificate\.json|current|versions(\/\d+(\/(privkey|cert|chain|fullchain)\.pem|\/meta\.json)?)?))?)?)$/;
+    /^(locks|certificates(\/shop(\/(certificate\.json|current|versions(\/\d+(\/(privkey|cert|chain|fullchain)\.pem|\/meta\.json)?)?))?)?)$/;
   const paths = await tree(root);
   expect(paths.filter((path) => !expected.test(path))).toEqual([]);
   expect(await readdir(join(root, "certificates/shop/versions"))).toSatisfy(

@@ -29,7 +29,7 @@ export function openAt(root: string, clock: Clock = systemClock): Opened {
 /** Everything below a folder, as sorted relative paths; what is seen through `current` is left out. */
 export async function tree(root: string): Promise<string[]> {
   const paths = await readdir(root, { recursive: true });
-  return paths.filter((path) => !/\bcurrent\//.test(path)).toSorted();
+  return paths.filter((path) => path !== ".swept" && !/\bcurrent\//.test(path)).toSorted();
 }
 
 export const never: AbortSignal = new AbortController().signal;
