@@ -233,7 +233,7 @@ test("references, solvers and steps name the cluster of --kubeconfig and --kube-
   );
 });
 
-test("a Gateway without a namespace is in that of the Issuer, and durations may be in seconds", async () => {
+test("reads a Gateway without a namespace, a duration in seconds and empty list items, and leaves out other groups' issuers", async () => {
   const { env, folder } = await open();
   const issuer = issuerIn("web");
   const gatewayHTTPRoute = { parentRefs: [{ name: "public" }] };
@@ -255,13 +255,22 @@ test("a Gateway without a namespace is in that of the Issuer, and durations may 
       additionalOutputFormats: [null],
     },
   };
-  const items = [{ ...issuer, spec }, certificate];
+  const other = {
+    kind: "Certificate",
+    metadata: { name: "other", namespace: "web" },
+    spec: { ...certificate.spec, issuerRef: { name: "le", group: "awspca.cert-manager.io" } },
+  };
+  const items = [{ ...issuer, spec }, certificate, other];
   await writeFile(join(folder, "all.json"), JSON.stringify({ kind: "List", items }));
   const words = `import cert-manager ${join(folder, "all.json")} --dry-run --json`;
-  const { config } = JSON.parse((await run(words, { env })).stdout) as Imported;
+  const { config, left } = JSON.parse((await run(words, { env })).stdout) as Imported;
   const { solvers, certificates } = parse(config) as Written;
   expect(solvers).toEqual({ le: { use: "kubernetes", gateways: ["web/public"] } });
-  expect(certificates["shop"]).toMatchObject({ duration: "24h" });
+  expect(certificates).toEqual({ shop: expect.objectContaining({ duration: "24h" }) });
+  expect(left).toContainEqual({
+    what: "Certificate web/other",
+    why: "its issuer was not imported",
+  });
 });
 
 const issuerIn = (namespace: string) => ({

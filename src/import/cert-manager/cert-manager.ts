@@ -3,7 +3,7 @@ import { quotedWord } from "../../options/words.ts";
 import type { Left } from "../found.ts";
 import { translateCertificate } from "./certificates.ts";
 import { otherKind, type TranslatedIssuer, translateIssuer } from "./issuers.ts";
-import { type Json, type Manifest, type Manifests, textIn } from "./manifests.ts";
+import { type Manifest, type Manifests, recordIn, textIn } from "./manifests.ts";
 import { defined, type Origin, type Refer } from "./solvers.ts";
 
 export interface Translation {
@@ -75,9 +75,10 @@ function issuerOf(
   { spec, namespace }: Manifest,
   issuers: readonly TranslatedIssuer[],
 ): TranslatedIssuer | undefined {
-  const reference = spec["issuerRef"];
-  const ref: Json = typeof reference === "object" && reference !== null ? { ...reference } : {};
+  const ref = recordIn(spec, "issuerRef");
   const kind = textIn(ref, "kind") ?? "Issuer";
+  // An issuer of another project may have the same kind and name.
+  if ((textIn(ref, "group") ?? "cert-manager.io") !== "cert-manager.io") return undefined;
   return issuers.find(
     ({ manifest }) =>
       manifest.kind === kind &&
