@@ -27,6 +27,8 @@ export interface Plan {
 export interface ServerLines {
   readonly kind: string;
   readonly file?: string | undefined;
+  /** The certificate that it reads now. */
+  readonly current?: string | undefined;
   /** Undefined where the server reads these files already. */
   readonly lines?: string | undefined;
 }
@@ -62,6 +64,7 @@ export function planOf(known: Known, typed: SolverFlags): Plan {
     server: consumer && {
       kind: consumer.kind,
       file: consumer.site.file,
+      current: consumer.site.certificate,
       lines: linesFor(consumer, wanted(given, files)),
     },
   };

@@ -8,7 +8,7 @@ import { type Kept, openKept } from "./answers.ts";
 import { type Conversation, openConversation } from "./conversation.ts";
 import { type Findings, lookAround, lookAtCa, lookForZone, ownFolder } from "./findings.ts";
 import { type Known, namesOf, serverOf } from "./known.ts";
-import { type Plan, planOf } from "./plan.ts";
+import { type Plan, planOf, type ServerLines } from "./plan.ts";
 import { progressOf } from "./questions.ts";
 import type { GivenFlags, SolverFlags } from "./command-line.ts";
 
@@ -128,16 +128,20 @@ async function perform(
   context.announce(issued);
   let { problem } = issued;
   if (server?.lines !== undefined) {
-    const where = server.file === undefined ? "" : `, in ${server.file}`;
     const isReloaded = flags.reload !== undefined;
-    const then = isReloaded ? "" : ", then reload it";
-    conversation.show(server.lines, `Add to the configuration of ${server.kind}${where}${then}`);
+    conversation.show(server.lines, titleOf(server) + (isReloaded ? "" : ", then reload it"));
     const message = `Have you added them? acmectl then checks and reloads ${server.kind}.`;
     const isAdded = isReloaded && (await conversation.ask({ kind: "yes", message, initial: true }));
     if (isAdded === true) ({ problem } = await run.deploy(name));
   }
   if (problem !== undefined) conversation.warn(messageWithHint(problem));
   return (await schedule(run, context, conversation)) ?? problem;
+}
+
+function titleOf({ kind, file, current }: ServerLines): string {
+  const where = file === undefined ? "" : `, in ${file}`;
+  const place = current === undefined ? "" : `, in place of ${current}`;
+  return `Add to the configuration of ${kind}${where}${place}`;
 }
 
 async function schedule(

@@ -181,6 +181,8 @@ describe("the place of the files", () => {
       key: "/etc/letsencrypt/live/shop/privkey.pem",
     });
     expect(choices(knowing(asked, theirs))).toEqual(["state", "folder"]);
+    const { server } = planOf(knowing({ ...asked, placement: "state" }, theirs), {});
+    expect(server?.current).toBe("/etc/letsencrypt/live/shop/fullchain.pem");
   });
 
   test("is a copy for Caddy, and where the state is shared", () => {
