@@ -212,7 +212,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "WHERE name = $1 AND revision = $5`;",
     in: "WHERE name = $1 AND $5::text IS NOT NULL`;",
     tests: ["test/e2e/postgres.test.ts"],
-    title: "PgBouncer",
+    title: "eight processes",
   },
   {
     name: "PostgreSQL: a transaction of a paused run keeps its locks",

@@ -1,4 +1,4 @@
-/** A process that commits versions of one certificate under its lease: `worker.ts URL COUNT LEASE-TIME`. */
+/** A process that commits versions of one certificate under its lease, and counts them in the status before: `worker.ts URL COUNT LEASE-TIME`. */
 import { tmpdir } from "node:os";
 import { systemClock } from "../../src/clock.ts";
 import { messageOf } from "../../src/errors.ts";
@@ -24,11 +24,17 @@ const store = await open(url, {
   indexOf: indexEntryOf,
   leaseTime: Number(leaseTime),
 });
+const isPaused = leaseTime !== "60000";
 for (let left = Number(count); left > 0; left--) {
+  if (!isPaused)
+    await store.certificates.updateStatus("shop", ({ failures, ...status }) => ({
+      ...status,
+      failures: failures + 1,
+    }));
   const lock = await store.lock("certificate:shop", { wait: 60_000, signal });
   process.stdout.write("held\n");
   // A test stops the process here.
-  if (leaseTime !== "60000") await new Promise((resolve) => process.stdin.once("data", resolve));
+  if (isPaused) await new Promise((resolve) => process.stdin.once("data", resolve));
   try {
     await store.certificates.commit("shop", await newVersion("0a"), lock);
     process.stdout.write("committed\n");
