@@ -52,6 +52,7 @@ export default defineConfig({
       include: ["src/issue/**", "src/state/**", "src/options/**"],
       exclude: ["**/*.test.ts"],
       reporter: ["text-summary"],
+      reportOnFailure: true,
       thresholds: {
         "src/issue/**": { lines: 93, functions: 92, branches: 85 },
         "src/state/**": { lines: 88, functions: 90, branches: 76 },
