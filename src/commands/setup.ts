@@ -4,6 +4,8 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result, StreamedResult } from "../result.ts";
+import { temporaryPlaceOf } from "../schedule/job.ts";
+import { thisMachine } from "../schedule/machine.ts";
 import { type Commands, setUp } from "../setup/setup.ts";
 import type { GivenFlags } from "../setup/command-line.ts";
 import { command as set } from "./config/set.ts";
@@ -25,6 +27,7 @@ export const command = defineCommand({
   solverFlags: true,
   async run(typed, context) {
     if (!context.interactive) throw noTerminal();
+    warnOfTemporaryPlace(context);
     return setUp(givenOf(typed, context), context, commandsOf(typed, context));
   },
 });
@@ -35,6 +38,15 @@ function noTerminal(): Problem {
       "`acmectl setup` asks questions, and this run has no terminal, or has -n, --json or CI set.",
     hint: "Give the answers as options: `acmectl issue -d NAME --webroot DIR -m ADDRESS --agree-tos`, then run `acmectl schedule install`.",
   });
+}
+
+/** `schedule install` refuses it at the end, when the certificate is there. */
+function warnOfTemporaryPlace(context: Context): void {
+  const { program, temporaryFolders } = thisMachine(context);
+  const place = temporaryPlaceOf(program, temporaryFolders);
+  if (place === undefined) return;
+  const remedy = "To have the certificate renewed, first run `npm install --global acmectl`";
+  context.log.warn(`${place}, so setup cannot install the schedule. ${remedy}`);
 }
 
 /** Without what comes from a default. */

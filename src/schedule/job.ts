@@ -64,18 +64,28 @@ export function lineOf(
 
 /** Throws a Problem if Node.js or acmectl is in a folder that is cleaned, so that the schedule would break unseen. */
 export function assertLasting(
-  { node, script }: InstalledProgram,
+  program: InstalledProgram,
   temporaryFolders: readonly string[],
 ): void {
+  const place = temporaryPlaceOf(program, temporaryFolders);
+  if (place === undefined) return;
+  throw new Problem("machine", {
+    title: "acmectl is not installed permanently",
+    detail: `${place}, and a schedule that starts it would fail once that is cleaned.`,
+    hint: "Install acmectl in a permanent place and run `acmectl schedule install` from there, or use --force.",
+  });
+}
+
+/** Undefined if no part of the program is in a folder that is cleaned. */
+export function temporaryPlaceOf(
+  { node, script }: InstalledProgram,
+  temporaryFolders: readonly string[],
+): string | undefined {
   for (const path of [script, node]) {
     const why = path === undefined ? undefined : vanishing(path, temporaryFolders);
-    if (why === undefined) continue;
-    throw new Problem("machine", {
-      title: "acmectl is not installed permanently",
-      detail: `${path} is in ${why}, and a schedule that starts it would fail once that is cleaned.`,
-      hint: "Install acmectl in a permanent place and run `acmectl schedule install` from there, or use --force.",
-    });
+    if (why !== undefined) return `${path} is in ${why}`;
   }
+  return undefined;
 }
 
 /** A unit and a crontab are lines: what follows a line break in a path would be a line of its own, run as this user. */
