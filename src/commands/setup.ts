@@ -26,11 +26,19 @@ export const command = defineCommand({
   options,
   solverFlags: true,
   async run(typed, context) {
+    if (typed.csr !== undefined) throw noRequest();
     if (!context.interactive) throw noTerminal();
     warnOfTemporaryPlace(context);
     return setUp(givenOf(typed, context), context, commandsOf(typed, context));
   },
 });
+
+function noRequest(): Problem {
+  return new Problem("usage", {
+    detail: "--csr does not go with `acmectl setup`, which asks for the names and makes the key.",
+    hint: "Use `acmectl issue --csr FILE`.",
+  });
+}
 
 function noTerminal(): Problem {
   return new Problem("usage", {

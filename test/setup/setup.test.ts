@@ -160,3 +160,9 @@ test("setup without a terminal names the commands to use instead", async () => {
     expect(stderr).toMatch(/no terminal[^]*acmectl issue -d NAME[^]*acmectl schedule install/);
   }
 });
+
+test("setup refuses a certificate signing request, which has its own key and names", async () => {
+  const { code, stderr } = await run("setup --csr shop.csr", { env: { HOME: "/nowhere" } });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/--csr does not go with[^]*acmectl issue --csr FILE/);
+});
