@@ -1,5 +1,7 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import {
+  chmod,
+  chown,
   cp,
   lstat,
   mkdir,
@@ -94,6 +96,34 @@ test("the last five versions are kept, and a version that an administrator chose
   expect(held.version).toBe(8);
   expect(await readlink(join(folder, "current"))).toBe("versions/8");
   await lock.release();
+});
+
+test("a version has the access that an administrator gave to the one before, but its key is never wider than 0640", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  const versions = join(root, "certificates/shop/versions");
+  const accessOf = async (name: string) => {
+    const { mode, gid } = await lstat(join(versions, name));
+    return [(mode & 0o777).toString(8), gid];
+  };
+  const [, own] = await accessOf("1");
+  // Only root may give files to any group.
+  const group = process.getuid?.() === 0 ? 54321 : Number(own);
+  const wide = { "1": 0o755, "1/privkey.pem": 0o666, "1/cert.pem": 0o664, "1/chain.pem": 0o640 };
+  for (const [name, mode] of Object.entries(wide)) {
+    await chown(join(versions, name), process.getuid?.() ?? 0, group);
+    await chmod(join(versions, name), mode);
+  }
+  const unchanged = await accessOf("1/meta.json");
+  await store.certificates.commit("shop", await newVersion("02"), lock);
+  await lock.release();
+  expect(await accessOf("2")).toEqual(["755", group]);
+  expect(await accessOf("2/privkey.pem")).toEqual(["640", group]);
+  expect(await accessOf("2/cert.pem")).toEqual(["644", group]);
+  expect(await accessOf("2/chain.pem")).toEqual(["640", group]);
+  expect(await accessOf("2/meta.json")).toEqual(unchanged);
+  expect(await accessOf("2/fullchain.pem")).toEqual(await accessOf("1/fullchain.pem"));
 });
 
 test("a commit without its lock leaves no files behind", async () => {
