@@ -22,7 +22,7 @@ export interface AccountTools extends KeyTools {
   readonly fetchEab?: (() => Promise<ExternalAccountBinding>) | undefined;
   /** Of the account to use; the first usable one when absent. */
   readonly accountId?: string | undefined;
-  /** Asks the person at the terminal whether they agree to these terms; absent where there is no terminal. */
+  /** Asks the person at the terminal whether they agree to these terms. Absent without a terminal. */
   readonly askConsent?: ((terms: string) => Promise<boolean>) | undefined;
 }
 

@@ -53,7 +53,7 @@ function warnOfTemporaryPlace(context: Context): void {
   const { program, temporaryFolders } = thisMachine(context);
   const place = temporaryPlaceOf(program, temporaryFolders);
   if (place === undefined) return;
-  const remedy = "To have the certificate renewed, first run `npm install --global acmectl`";
+  const remedy = "To have the certificate renewed, first install acmectl permanently";
   context.log.warn(`${place}, so setup cannot install the schedule. ${remedy}`);
 }
 

@@ -81,7 +81,7 @@ export function openHooks(tools: HookTools): Hooks {
   };
 }
 
-/** A certificate that cannot be read or decrypted is renewed all the more. */
+/** An old certificate that cannot be read or decrypted must not stop its renewal. */
 async function filesIfReadable(
   name: string,
   held: HeldCertificate | undefined,

@@ -61,7 +61,7 @@ export const always: Readonly<Record<string, readonly string[]>> = {
   ],
   "takes locks of its own": ["lock", "claim"],
   "changes only what is still as it was read": ["init", "check", "rekey"],
-  "adds what is true whoever has the locks": ["ledger.update", "hosts.record", "hosts.forget"],
+  "adds facts, which any run may add": ["ledger.update", "hosts.record", "hosts.forget"],
   "is of this run or this host alone": ["pendingHooks.add", "pendingHooks.remove"],
   "is of one authorization, and ends by itself": ["answers.put", "answers.remove"],
   "may be forgotten, and is compared with all certificates": ["certificates.note"],

@@ -11,7 +11,7 @@ export const command = defineCommand({
     const by = await removeSchedules(thisMachine(context));
     const isRemoved = by.length > 0;
     const what = by.includes("service") ? "service" : "schedule";
-    const removed = `Removed the ${what}. Certificates are no longer renewed automatically.`;
+    const removed = `Removed the ${what}. From now on, certificates are renewed only when you run acmectl.`;
     const view = isRemoved ? line(removed, "good") : line("There is no schedule to remove.", "dim");
     return { document: { outcome: isRemoved ? "removed" : "unchanged", by }, view: [view] };
   },

@@ -25,7 +25,7 @@ interface Version {
   readonly private_key: string | null;
 }
 
-/** Undefined if there is no server, no right to read, or no table yet. */
+/** Undefined without a server, without the right to read, or before the tables are made. */
 export async function seeDatabase(
   url: string,
   env: Readonly<Record<string, string>>,
